@@ -1,0 +1,19 @@
+"""Start a stand-in provider: `python -m apps.sandbox resend --help`."""
+
+import sys
+
+from apps.sandbox.resend import command as resend
+
+PROVIDERS = {"resend": resend.main}
+
+
+def main(arguments: list[str]) -> int:
+    if not arguments or arguments[0] not in PROVIDERS:
+        names = " | ".join(PROVIDERS)
+        print(f"usage: python -m apps.sandbox {{{names}}} [options]", file=sys.stderr)
+        return 2
+    return PROVIDERS[arguments[0]](arguments[1:])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

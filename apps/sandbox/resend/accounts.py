@@ -1,0 +1,131 @@
+"""Accounts (teams): their keys, and all that is counted and kept per account."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from apps.sandbox.choices import SettingError
+from apps.sandbox.resend.domains import Domains
+from apps.sandbox.resend.errors import (
+    invalid_api_key,
+    missing_api_key,
+    suspended_api_key,
+)
+from apps.sandbox.resend.idempotency import IdempotencyKeys
+from apps.sandbox.resend.mailbox import Mailbox
+from apps.sandbox.resend.quotas import Quotas
+from apps.sandbox.resend.settings import PER_ACCOUNT, Settings, parse
+from apps.sandbox.windows import (
+    LIFTED_LIMIT,
+    Admission,
+    FixedWindow,
+    PeakCounter,
+    SlidingWindow,
+    Window,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+class Access(StrEnum):
+    """What a key may do."""
+
+    FULL = "full_access"
+    SENDING = "sending_access"
+    SUSPENDED = "suspended"
+
+
+@dataclass(slots=True)
+class Account:
+    """All keys of an account share everything in here."""
+
+    name: str
+    settings: Settings
+    overrides: dict[str, object] = field(default_factory=dict)
+    domains: Domains = field(default_factory=Domains)
+    mailbox: Mailbox = field(default_factory=Mailbox)
+    quotas: Quotas = field(default_factory=Quotas)
+    idempotency: IdempotencyKeys = field(default_factory=IdempotencyKeys)
+    peak: PeakCounter = field(default_factory=PeakCounter)
+    window: Window = field(default_factory=SlidingWindow)
+
+    def override(self, name: str, value: object) -> None:
+        """Give this account its own value of a setting."""
+        if name not in PER_ACCOUNT:
+            raise SettingError(f"{name}: cannot differ by account; {', '.join(PER_ACCOUNT)} can")
+        parse(name, value)
+        self.overrides[name] = value
+
+    def configure(self, shared: Settings) -> None:
+        """Take over changed settings, shared by all accounts but for the overrides of this one."""
+        before = self.settings.rate_window
+        self.settings = shared.changed(self.overrides)
+        if self.settings.rate_window != before:
+            self.window = _window(self.settings)
+
+    def admit(self, now: float) -> Admission:
+        """Count a request at `now`, in monotonic seconds, against the rate limit."""
+        self.peak.record(now)
+        if self.settings.rate_limit == 0:
+            return Admission(
+                allowed=True, limit=LIFTED_LIMIT, remaining=LIFTED_LIMIT, reset_seconds=1
+            )
+        return self.window.admit(now, limit=self.settings.rate_limit)
+
+    def reset(self) -> None:
+        """Forget all that was sent and counted; domains and settings stay."""
+        self.mailbox.clear()
+        self.idempotency.clear()
+        self.quotas = Quotas()
+        self.peak = PeakCounter()
+        self.window = _window(self.settings)
+
+
+def _window(settings: Settings) -> Window:
+    return FixedWindow() if settings.rate_window == "fixed" else SlidingWindow()
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    account: Account
+    access: Access
+
+
+class Accounts:
+    """The accounts by name, and their keys."""
+
+    def __init__(self, settings: Settings, keys: Iterable[tuple[str, str, Access]]) -> None:
+        """`keys` holds (account, key, access); an account exists when a key names it."""
+        self._by_name: dict[str, Account] = {}
+        self._keys: dict[str, Key] = {}
+        for name, key, access in keys:
+            account = self._by_name.setdefault(name, Account(name, settings))
+            self._keys[key] = Key(account, access)
+        for account in self:
+            account.window = _window(settings)
+
+    def __iter__(self) -> Iterator[Account]:
+        return iter(self._by_name.values())
+
+    def named(self, name: str) -> Account:
+        if name not in self._by_name:
+            raise SettingError(f"{name}: no such account; there are {', '.join(self._by_name)}")
+        return self._by_name[name]
+
+    def authenticate(self, authorization: str | None) -> Key:
+        """The key in an Authorization header.
+
+        Raises:
+            ApiError: 401 without a bearer key, 403 with an unknown or suspended one.
+        """
+        scheme, _, given = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not given.strip():
+            raise missing_api_key()
+        if (key := self._keys.get(given.strip())) is None:
+            raise invalid_api_key()
+        if key.access is Access.SUSPENDED:
+            raise suspended_api_key()
+        return key

@@ -1,0 +1,168 @@
+"""The control API under `/_sandbox/`: figures, settings at run time, one-shot faults.
+
+It has no authentication and answers on loopback connections only.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+import orjson
+
+from apps.sandbox.choices import SettingError, number, optional, text, whole
+from apps.sandbox.faults import Fault, FaultKind
+from apps.sandbox.journal import read_page
+from apps.sandbox.resend.domains import STATUSES
+from apps.sandbox.wire import Exchange, Request, Response
+
+if TYPE_CHECKING:
+    from apps.sandbox.resend.accounts import Account
+    from apps.sandbox.resend.server import ResendServer
+
+PREFIX = "/_sandbox/"
+MAX_PAGE = 10_000
+Document = dict[str, Any]
+
+
+def serve(server: ResendServer, exchange: Exchange) -> None:
+    """Answer a request to the control API; errors are 400, 403, 404 with an `error` text."""
+    request = exchange.request
+    action = _ACTIONS.get((request.method, request.path.removeprefix(PREFIX)))
+    if not ipaddress.ip_address(exchange.peer).is_loopback:
+        status, document = 403, {"error": "the control API answers on loopback only"}
+    elif action is None:
+        known = ", ".join(f"{method} {PREFIX}{path}" for method, path in _ACTIONS)
+        status, document = 404, {"error": f"no such action; there are {known}"}
+    else:
+        status, document = _run(action, server, request)
+    exchange.answer(Response(status, orjson.dumps(document, option=orjson.OPT_NON_STR_KEYS)))
+
+
+Action = Callable[["ResendServer", Request], Document]
+
+
+def _run(action: Action, server: ResendServer, request: Request) -> tuple[int, Document]:
+    try:
+        return 200, action(server, request)
+    except SettingError as error:
+        return 400, {"error": str(error)}
+
+
+def _body(request: Request) -> Document:
+    try:
+        body = orjson.loads(request.body or b"{}")
+    except orjson.JSONDecodeError as error:
+        raise SettingError(f"the body is not JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise SettingError("the body needs to be a JSON object")
+    return body
+
+
+def _stats(server: ResendServer, _: Request) -> Document:
+    figures = server.figures
+    peaks = {account.name: account.peak.peak for account in server.accounts}
+    return {
+        "requests": dict(figures.requests),
+        "sends": server.faults.count,
+        "accepted": server.acceptance.count,
+        "replayed": figures.replayed,
+        "refused_429": dict(figures.refused),
+        "faults": dict(server.faults.drawn),
+        "max_requests_per_second": max(peaks.values()),
+        "max_requests_per_second_by_account": peaks,
+        "webhooks": {**asdict(server.courier.figures), "pending": server.courier.pending},
+        "cpu_seconds": time.process_time(),
+        "uptime_seconds": figures.uptime_seconds,
+    }
+
+
+def _get_config(server: ResendServer, _: Request) -> Document:
+    accounts = {
+        account.name: {"settings": account.overrides, "domains": account.domains.statuses()}
+        for account in server.accounts
+    }
+    return {**asdict(server.settings), "accounts": accounts}
+
+
+def _put_config(server: ResendServer, request: Request) -> Document:
+    """Back to the settings of the start, then apply the given ones."""
+    return _configure(server, request, server.initial)
+
+
+def _patch_config(server: ResendServer, request: Request) -> Document:
+    return _configure(server, request, server.settings)
+
+
+def _configure(server: ResendServer, request: Request, base: Any) -> Document:
+    """Settings by name; `domains` {name: status} for all accounts; `accounts` {name: both}."""
+    body = _body(request)
+    accounts = _mapping("accounts", body.pop("accounts", {}))
+    domains = _mapping("domains", body.pop("domains", {}))
+    settings = base.changed(body)
+    for account in server.accounts:
+        _set_domains(account, domains)
+    for name, changes in accounts.items():
+        _configure_account(server.accounts.named(name), _mapping(name, changes))
+    server.configure(settings)
+    return _get_config(server, request)
+
+
+def _configure_account(account: Account, changes: Mapping[str, Any]) -> None:
+    own = dict(changes)
+    _set_domains(account, _mapping("domains", own.pop("domains", {})))
+    for name, value in own.items():
+        account.override(name, value)
+
+
+def _set_domains(account: Account, domains: Mapping[str, Any]) -> None:
+    for name, status in domains.items():
+        if status not in STATUSES:
+            raise SettingError(f"domains: {name} needs one of {', '.join(STATUSES)}")
+        account.domains.put(name.lower(), status=status, created_at=time.time())
+
+
+def _mapping(name: str, value: object) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise SettingError(f"{name}: expected an object, found {value!r}")
+    return value
+
+
+def _reset(server: ResendServer, _: Request) -> Document:
+    server.reset()
+    return {"reset": True}
+
+
+def _accepted(server: ResendServer, request: Request) -> Document:
+    """A page of the log of accepted messages; `next_offset` is where the next one starts."""
+    query = {name: values[-1] for name, values in parse_qs(request.query).items()}
+    offset = whole(0)(query.get("offset", "0"))
+    limit = min(whole(1)(query.get("limit", "1000")), MAX_PAGE)
+    lines, next_offset = read_page(server.acceptance.journal.path, offset=offset, limit=limit)
+    return {"data": [orjson.loads(line) for line in lines], "next_offset": next_offset}
+
+
+def _next_fault(server: ResendServer, request: Request) -> Document:
+    """Let the next `count` sends fail: `{"kind", "count": 1, "seconds": null}`."""
+    body = _body(request)
+    kinds = ", ".join(FaultKind)
+    if body.get("kind") not in set(FaultKind):
+        raise SettingError(f"kind: expected one of {kinds}, found {body.get('kind')!r}")
+    fault = Fault(FaultKind(text(body["kind"])), optional(number(0))(body.get("seconds")))
+    server.faults.add_next(fault, count=whole(1)(body.get("count", 1)))
+    return {"kind": fault.kind, "count": body.get("count", 1), "seconds": fault.seconds}
+
+
+_ACTIONS: dict[tuple[str, str], Action] = {
+    ("GET", "stats"): _stats,
+    ("GET", "config"): _get_config,
+    ("PUT", "config"): _put_config,
+    ("PATCH", "config"): _patch_config,
+    ("POST", "reset"): _reset,
+    ("GET", "accepted"): _accepted,
+    ("POST", "next-fault"): _next_fault,
+}

@@ -1,0 +1,88 @@
+"""How a fault turns an answer into what the client gets to see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import orjson
+
+from apps.sandbox.faults import Fault, FaultKind
+from apps.sandbox.resend.errors import (
+    Answer,
+    application_error,
+    rate_limit_exceeded,
+    service_unavailable,
+)
+
+if TYPE_CHECKING:
+    from apps.sandbox.resend.settings import Settings
+    from apps.sandbox.wire import Exchange, Response
+
+_BAD_GATEWAY = b"<html><head><title>502 Bad Gateway</title></head><body></body></html>"
+_GARBAGE = b'{"data": [{"id": "49a3999c-0ce1-'
+_ERRORS = {
+    FaultKind.ERROR_BEFORE: application_error,
+    FaultKind.ERROR_AFTER: application_error,
+    FaultKind.UNAVAILABLE: service_unavailable,
+}
+
+
+def is_answered_by_provider(fault: Fault) -> bool:
+    """Whether the provider itself says the error, rather than something between it and us."""
+    return fault.kind in _ERRORS or fault.kind is FaultKind.RATE_LIMITED
+
+
+def spoilt(answer: Answer, fault: Fault, settings: Settings) -> Answer:
+    """The answer as the fault leaves it. `answer` is what the provider itself would say."""
+    match fault.kind:
+        case FaultKind.RATE_LIMITED:
+            return rate_limit_exceeded(settings.rate_limit, 1).answer
+        case kind if kind in _ERRORS:
+            return _ERRORS[kind]().answer
+        case FaultKind.HTML_502 | FaultKind.HTML_502_AFTER:
+            return Answer(502, _BAD_GATEWAY, content_type="text/html")
+        case FaultKind.GARBAGE:
+            return Answer(200, _GARBAGE)
+        case FaultKind.WRONG_COUNT if answer.status == 200:  # noqa: PLR2004 - a success
+            return Answer(200, _one_too_few(answer.body))
+        case _:
+            return answer
+
+
+def _one_too_few(body: bytes) -> bytes:
+    document = orjson.loads(body)
+    if "data" in document:
+        document["data"] = document["data"][:-1]
+    else:
+        document.pop("id", None)
+    return orjson.dumps(document)
+
+
+def deliver(
+    exchange: Exchange, response: Response, fault: Fault | None, settings: Settings
+) -> None:
+    """End the exchange the way the fault wants it."""
+    match fault.kind if fault else None:
+        case FaultKind.RESET_BEFORE | FaultKind.RESET_AFTER:
+            exchange.reset()
+        case FaultKind.TIMEOUT_BEFORE | FaultKind.TIMEOUT_AFTER:
+            exchange.hang(seconds=_seconds(fault, settings.hang_seconds))
+        case FaultKind.SLOW_DRIP:
+            interval = _seconds(fault, settings.drip_interval_seconds)
+            exchange.drip(response, interval_seconds=interval)
+        case FaultKind.TRUNCATED:
+            exchange.cut(response)
+        case _:
+            exchange.answer(response)
+
+
+def latency_seconds(fault: Fault | None, settings: Settings, jitter: float) -> float:
+    """From request to answer; `jitter` is drawn in [0, 1)."""
+    latency = (settings.latency_ms + settings.jitter_ms * jitter) / 1000
+    if fault is not None and fault.kind is FaultKind.DELAY:
+        latency += _seconds(fault, settings.delay_seconds)
+    return latency
+
+
+def _seconds(fault: Fault | None, default: float) -> float:
+    return default if fault is None or fault.seconds is None else fault.seconds

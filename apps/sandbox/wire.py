@@ -1,0 +1,227 @@
+"""A small HTTP/1.1 server core: httptools parses, asyncio carries, an application answers.
+
+An application is called once per complete request with an `Exchange` and decides when and how it
+ends: with an answer, or with one of the ways in which real networks fail. There is no coroutine
+per request; that keeps the cost of a request far below that of the client it measures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import cast
+from urllib.parse import unquote
+
+import httptools
+
+MAX_BODY_BYTES = 48 * 1024 * 1024
+_LINGER_RESET = struct.pack("ii", 1, 0)
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
+
+
+@dataclass(slots=True)
+class Request:
+    """One complete request; header names are lower case, `path` is still percent-encoded."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: bytes
+    keep_alive: bool
+
+    @property
+    def segments(self) -> list[str]:
+        """The parts of the path between slashes, percent-decoded one by one."""
+        return [unquote(part) for part in self.path.strip("/").split("/")]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    status: int
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+    content_type: str = "application/json; charset=utf-8"
+
+    def encode(self, *, keep_alive: bool) -> bytes:
+        lines = [
+            f"HTTP/1.1 {self.status} {_REASONS.get(self.status, 'Unknown')}",
+            f"content-type: {self.content_type}",
+            f"content-length: {len(self.body)}",
+        ]
+        lines += [f"{name}: {value}" for name, value in self.headers]
+        if not keep_alive:
+            lines.append("connection: close")
+        return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + self.body
+
+
+class Exchange:
+    """One request and its one ending. Every ending is a no-op once the client has gone."""
+
+    __slots__ = ("_connection", "request")
+
+    def __init__(self, connection: Connection, request: Request) -> None:
+        self.request = request
+        self._connection = connection
+
+    @property
+    def peer(self) -> str:
+        """The client's IP address."""
+        return self._connection.peer
+
+    def answer(self, response: Response) -> None:
+        keep_alive = self.request.keep_alive
+        self._connection.write(response.encode(keep_alive=keep_alive))
+        self._connection.finish(keep_alive=keep_alive)
+
+    def cut(self, response: Response) -> None:
+        """Announce the whole answer, send all but the second half of its body, then close."""
+        encoded = response.encode(keep_alive=False)
+        self._connection.write(encoded[: len(encoded) - (len(response.body) + 1) // 2])
+        self._connection.finish(keep_alive=False)
+
+    def drip(self, response: Response, *, interval_seconds: float) -> None:
+        """Send the answer one byte at a time: each byte restarts a client's read timeout."""
+        self._connection.drip(response.encode(keep_alive=False), interval_seconds)
+
+    def reset(self) -> None:
+        """End the connection with a TCP reset."""
+        self._connection.reset()
+
+    def hang(self, *, seconds: float) -> None:
+        """Say nothing, then close."""
+        self._connection.later(seconds, lambda: self._connection.finish(keep_alive=False))
+
+
+Application = Callable[[Exchange], None]
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A request whose bytes are still coming in."""
+
+    url: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    chunks: list[bytes] = field(default_factory=list)
+    size: int = 0
+
+
+class Connection(asyncio.Protocol):
+    """One client connection; requests on it are answered one after the other."""
+
+    def __init__(self, application: Application, connections: set[Connection]) -> None:
+        self.peer = ""
+        self._application = application
+        self._connections = connections
+        self._loop = asyncio.get_running_loop()
+        self._parser = httptools.HttpRequestParser(self)
+        self._draft = _Draft()
+        self._waiting: deque[Request] = deque()
+        self._busy = False
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self.peer = (transport.get_extra_info("peername") or ("",))[0]
+        self._connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        self._transport = None
+        self._waiting.clear()
+        self._connections.discard(self)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._refuse(400, b"the request is not valid HTTP/1.1")
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        self._draft = _Draft()
+
+    def on_url(self, url: bytes) -> None:
+        self._draft.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._draft.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        if self._draft.headers.get("expect", "").lower() == "100-continue":
+            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_body(self, body: bytes) -> None:
+        draft = self._draft
+        draft.size += len(body)
+        if draft.size > MAX_BODY_BYTES:
+            self._refuse(413, b"the body is larger than 48 MB")
+        else:
+            draft.chunks.append(body)
+
+    def on_message_complete(self) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        self._waiting.append(self._complete(self._draft))
+        if not self._busy:
+            self._next()
+
+    def _complete(self, draft: _Draft) -> Request:
+        path, _, query = draft.url.decode("latin-1").partition("?")
+        return Request(
+            method=self._parser.get_method().decode("ascii"),
+            path=path,
+            query=query,
+            headers=draft.headers,
+            body=draft.chunks[0] if len(draft.chunks) == 1 else b"".join(draft.chunks),
+            keep_alive=self._parser.should_keep_alive(),
+        )
+
+    def _next(self) -> None:
+        self._busy = bool(self._waiting)
+        if self._busy:
+            self._application(Exchange(self, self._waiting.popleft()))
+
+    def _refuse(self, status: int, reason: bytes) -> None:
+        response = Response(status, reason, content_type="text/plain; charset=utf-8")
+        self.write(response.encode(keep_alive=False))
+        self.finish(keep_alive=False)
+
+    # What an exchange asks for.
+
+    def write(self, encoded: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(encoded)
+
+    def finish(self, *, keep_alive: bool) -> None:
+        if self._transport is None:
+            return
+        if keep_alive:
+            self._next()
+        else:
+            self._transport.close()
+
+    def later(self, seconds: float, action: Callable[[], None]) -> None:
+        self._loop.call_later(seconds, action)
+
+    def drip(self, encoded: bytes, interval_seconds: float) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        self.write(encoded[:1])
+        if len(encoded) > 1:
+            self.later(interval_seconds, lambda: self.drip(encoded[1:], interval_seconds))
+        else:
+            self.finish(keep_alive=False)
+
+    def reset(self) -> None:
+        if self._transport is None:
+            return
+        # Linger 0 makes the kernel send RST instead of FIN: the client sees a reset connection.
+        raw = self._transport.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)
+        self._transport.abort()
