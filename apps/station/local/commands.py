@@ -8,15 +8,19 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from apps.station.local import keeping
 from apps.station.local.errors import StationError
 from apps.station.local.instance import THROWAWAY
 from apps.station.local.local_station import LocalStation
+from apps.station.local.showing import print_addresses, print_states
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import FrameType
 
 _NOT_FOUND = 127
+_NOT_RUNNING = 3  # as the status of a service is told by init scripts
+_HIGHEST_PORT = 65535
 
 
 def run_foreground(command: Sequence[str], *, environment: Mapping[str, str]) -> int:
@@ -47,17 +51,63 @@ def run_foreground(command: Sequence[str], *, environment: Mapping[str, str]) ->
     return code if code >= 0 else 128 - code
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Start throwaway servers, run a command with their addresses, end the servers."""
-    command = arguments.command
+def _command(arguments: argparse.Namespace) -> list[str]:
+    command: list[str] = arguments.command
     if command[:1] == ["--"]:
         command = command[1:]
     if not command:
-        raise StationError("run: no command given; expected: run [options] -- COMMAND...")
+        raise StationError("no command given; expected: [options] -- COMMAND...")
+    return command
+
+
+def _port(text: str) -> int:
+    port = int(text) if text.isdigit() else 0
+    if not 1 <= port <= _HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; expected 1 to {_HIGHEST_PORT}")
+    return port
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Start throwaway servers, run a command with their addresses, end the servers."""
+    command = _command(arguments)
     with LocalStation(
         arguments.name, durable=arguments.durable, with_valkey=arguments.valkey
     ) as station:
         return run_foreground(command, environment=station.environment)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Run a command with the environment of the station that `up` started."""
+    return run_foreground(_command(arguments), environment=keeping.environment())
+
+
+def up(arguments: argparse.Namespace) -> int:
+    """Start the lasting station and print where it is."""
+    print("starting the station ...", flush=True)
+    addresses, is_new = keeping.up(preferred_port=arguments.port)
+    print("the station is up" if is_new else "the station is already running")
+    print_addresses(addresses)
+    return 0
+
+
+def down(_: argparse.Namespace) -> int:
+    """End the lasting station."""
+    print("the station is down" if keeping.down() else "the station was not running")
+    return 0
+
+
+def status(_: argparse.Namespace) -> int:
+    """Print every program of the lasting station; exit code 3 where it is not running."""
+    states = keeping.states()
+    if not states:
+        print("the station is not running")
+        return _NOT_RUNNING
+    print_states(states)
+    return 0 if all(one.state == "RUNNING" for one in states) else 1
+
+
+def _add_command(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND...")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -73,8 +123,23 @@ def _parser() -> argparse.ArgumentParser:
         action="store_false",
         help="do not flush commits to disk: faster, for data that nobody needs",
     )
-    running.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND...")
+    _add_command(running)
     running.set_defaults(verb=run)
+
+    starting = verbs.add_parser("up", help="start the lasting station and leave it running")
+    starting.add_argument(
+        "--port",
+        type=_port,
+        default=keeping.PREFERRED_PORT,
+        help="of the web application; another one is taken where it is in use (%(default)s)",
+    )
+    starting.set_defaults(verb=up)
+    verbs.add_parser("down", help="end the lasting station").set_defaults(verb=down)
+    verbs.add_parser("status", help="show what runs").set_defaults(verb=status)
+
+    executing = verbs.add_parser("exec", help="run a command within the lasting station")
+    _add_command(executing)
+    executing.set_defaults(verb=execute)
     return parser
 
 

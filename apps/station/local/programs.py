@@ -105,3 +105,10 @@ def write_environment(path: Path, environment: Mapping[str, str]) -> None:
     """Write a file that a shell can read (`. var/up/environment`), for whoever wants to join in."""
     lines = (f"export {name}={shlex.quote(value)}\n" for name, value in sorted(environment.items()))
     write_private(path, "".join(lines))
+
+
+def read_environment(path: Path) -> dict[str, str]:
+    """Read what `write_environment` wrote."""
+    words = shlex.split(path.read_text(encoding="utf-8"))
+    pairs = (word.partition("=") for word in words if word != "export")
+    return {name: value for name, _, value in pairs}

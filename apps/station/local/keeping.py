@@ -1,0 +1,275 @@
+"""The lasting station of `make up`: started once, kept running, ended by `make down`.
+
+It honours DATABASE_URL and REDIS_URL, and then starts no server of its own in their place; every
+other variable of the environment wins over what is generated, too. Its secrets, its admin
+password and its data stay in `var/up/` for the next start.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from apps.station.local import procfile
+from apps.station.local.environment import django_environment, inherited, with_our_python
+from apps.station.local.errors import NotReadyError, StationError
+from apps.station.local.instance import LASTING, PROJECT, lasting_instance
+from apps.station.local.ports import LOOPBACK, free_port
+from apps.station.local.programs import (
+    PROVIDER_TIER,
+    Program,
+    read_environment,
+    write_environment,
+    write_private,
+)
+from apps.station.local.secrets import kept_secrets
+from apps.station.local.servers import RECOVERY_SECONDS, plan_servers
+from apps.station.local.supervision import Supervision
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from apps.station.local.instance import Instance
+    from apps.station.local.secrets import Secrets
+    from apps.station.local.servers import Servers
+    from apps.station.local.supervision import ProgramState
+
+PREFERRED_PORT = 8000
+ADMIN = "admin"
+SANDBOX_SWITCH = "FLUX_RESEND_SANDBOX"
+_WEB_SECONDS = 60.0
+_OFF = frozenset({"off", "0", "false", "no"})
+_ON = frozenset({"on", "1", "true", "yes", ""})
+_SANDBOX_DOMAIN = "example.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a running station is found. Empty texts for what it does not run itself."""
+
+    web: str
+    admin: str
+    health: str
+    sandbox: str
+    admin_user: str
+    admin_password: str
+    sandbox_key: str
+    database: str
+    broker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything decided before the first process is started."""
+
+    servers: Servers
+    environment: Mapping[str, str]
+    programs: tuple[Program, ...]
+    addresses: Addresses
+
+
+def wants_sandbox(environment: Mapping[str, str]) -> bool:
+    """Whether mails go to a stand-in provider: unless switched off, or an address is given."""
+    switch = environment.get(SANDBOX_SWITCH, "").strip().lower()
+    if switch not in _ON | _OFF:
+        raise StationError(f"{SANDBOX_SWITCH} is {switch!r}; expected on or off")
+    return switch not in _OFF and not environment.get("RESEND_API_URL", "").strip()
+
+
+def sandbox_program(*, port: int, secrets: Secrets, folder: str) -> Program:
+    """The stand-in for Resend, its log in the instance's folder."""
+    return Program(
+        name="resend-sandbox",
+        command=(
+            *("python", "-m", "apps.sandbox", "resend", "--host", LOOPBACK, "--port", str(port)),
+            *("--log", f"{folder}/sandbox/accepted.jsonl"),
+            *("--account", f"station:{secrets.sandbox_key}", "--domain", _SANDBOX_DOMAIN),
+        ),
+        tier=PROVIDER_TIER,
+        folder=PROJECT,
+    )
+
+
+def _where(owned: object, name: str) -> str:
+    return "its own" if owned is not None else f"given by {name}"
+
+
+def make_plan(
+    instance: Instance, *, given: Mapping[str, str], secrets: Secrets, preferred_port: int
+) -> Plan:
+    """Decide servers, ports, environment and programs of the lasting station."""
+    present = {name: value for name, value in given.items() if value.strip()}
+    servers = plan_servers(
+        instance.folder,
+        secrets=secrets,
+        with_postgres="DATABASE_URL" not in present,
+        with_valkey="REDIS_URL" not in present,
+    )
+    web_port = free_port(preferred=preferred_port)
+    generated = django_environment(
+        kind=LASTING, secrets=secrets, folder=instance.folder, web_port=web_port
+    )
+    environment = {**generated, **servers.environment(), **present, "PORT": str(web_port)}
+    extra: tuple[Program, ...] = ()
+    if wants_sandbox(present):
+        sandbox_port = free_port()
+        environment["RESEND_API_URL"] = f"http://{LOOPBACK}:{sandbox_port}"
+        extra = (sandbox_program(port=sandbox_port, secrets=secrets, folder=str(instance.folder)),)
+    environment = with_our_python(environment)
+    base = environment["PUBLIC_BASE_URL"].rstrip("/")
+    return Plan(
+        servers=servers,
+        environment=environment,
+        programs=(*extra, *procfile.programs(environment)),
+        addresses=Addresses(
+            web=f"{base}/",
+            admin=f"{base}/admin/",
+            health=f"{base}/health/",
+            sandbox=environment["RESEND_API_URL"] if extra else "",
+            admin_user=ADMIN,
+            admin_password=secrets.admin_password,
+            sandbox_key=secrets.sandbox_key if extra else "",
+            database=_where(servers.postgres, "DATABASE_URL"),
+            broker=_where(servers.valkey, "REDIS_URL"),
+        ),
+    )
+
+
+def _manage(plan: Plan, *arguments: str, **environment: str) -> None:
+    """Run a management command of the station; StationError with its last words if it fails."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=PROJECT,
+        env={**plan.environment, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise StationError(
+            f"manage.py {arguments[0]} failed ({done.returncode}):\n"
+            f"{(done.stderr or done.stdout).strip()[-2000:]}"
+        )
+
+
+_MAKE_ADMIN = """\
+from django.contrib.auth import get_user_model
+people = get_user_model().objects
+if not people.filter(username={name!r}).exists():
+    import os
+    people.create_superuser({name!r}, password=os.environ["FLUX_ADMIN_PASSWORD"])
+"""
+
+
+def _make_admin(plan: Plan) -> None:
+    """Make the first operator; one that is there keeps the password it has."""
+    _manage(
+        plan,
+        *("shell", "--no-imports", "--command", _MAKE_ADMIN.format(name=ADMIN)),
+        FLUX_ADMIN_PASSWORD=plan.addresses.admin_password,
+    )
+
+
+def _await_web(plan: Plan, supervision: Supervision) -> None:
+    """Wait until the web application answers anything at all."""
+    url = f"http://{LOOPBACK}:{plan.environment['PORT']}/health/"
+    deadline = time.monotonic() + _WEB_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise NotReadyError(
+                    f"the web application did not answer at {url}; the end of its log:\n"
+                    f"{supervision.log_tail('web', 2000)}"
+                ) from None
+            time.sleep(0.2)
+
+
+def _start(instance: Instance, plan: Plan) -> None:
+    supervision = Supervision(instance.folder, environment=plan.environment)
+    try:
+        supervision.launch(detached=True)
+        plan.servers.start(supervision, seconds=RECOVERY_SECONDS)
+        _manage(plan, "migrate", "--no-input")
+        _make_admin(plan)
+        supervision.add(*plan.programs)
+        _await_web(plan, supervision)
+    except BaseException:
+        supervision.end()
+        raise
+
+
+def _running(instance: Instance) -> Supervision | None:
+    supervision = Supervision(instance.folder, environment={})
+    return supervision if supervision.attach() else None
+
+
+def addresses_of(instance: Instance) -> Addresses:
+    """What the running station printed when it was started."""
+    stored = (instance.folder / "addresses.json").read_text(encoding="utf-8")
+    return Addresses(**json.loads(stored))
+
+
+def up(*, preferred_port: int = PREFERRED_PORT) -> tuple[Addresses, bool]:
+    """Start the lasting station; returns its addresses and whether it was started just now.
+
+    Raises StationError, with everything ended again, where a part does not start.
+    """
+    instance = lasting_instance()
+    try:
+        if _running(instance) is not None:
+            return addresses_of(instance), False
+        instance.end_leftovers()
+        plan = make_plan(
+            instance,
+            given=inherited(),
+            secrets=kept_secrets(instance.folder / "secrets.json"),
+            preferred_port=preferred_port,
+        )
+        (instance.folder / "sandbox").mkdir(exist_ok=True)
+        write_environment(instance.folder / "environment", plan.environment)
+        write_private(instance.folder / "addresses.json", json.dumps(asdict(plan.addresses)))
+        _start(instance, plan)
+        return plan.addresses, True
+    finally:
+        instance.release()
+
+
+def down() -> bool:
+    """End the lasting station politely; False where none was running (leftovers are ended)."""
+    instance = lasting_instance()
+    try:
+        supervision = _running(instance)
+        if supervision is None:
+            return instance.end_leftovers() > 0
+        supervision.end()
+        return True
+    finally:
+        instance.release()
+
+
+def environment() -> dict[str, str]:
+    """The environment of the running station, for a command that wants to join in.
+
+    Raises StationError where it is not running.
+    """
+    folder = PROJECT / "var" / LASTING
+    if not Supervision(folder, environment={}).is_running():
+        raise StationError("the station is not running; start it with: make up")
+    return {**inherited(), **read_environment(folder / "environment")}
+
+
+def states() -> list[ProgramState]:
+    """Every program of the lasting station; empty where it is not running."""
+    supervision = Supervision(PROJECT / "var" / LASTING, environment={})
+    return supervision.states() if supervision.attach() else []
