@@ -1,0 +1,7 @@
+"""One budget of requests per provider account, shared by all workers of all hosts."""
+
+from apps.queues.limiting.broker_link import open_broker
+from apps.queues.limiting.limiter import Limiter
+from apps.queues.limiting.slots import Held, HeldReason, Slot, Use
+
+__all__ = ["Held", "HeldReason", "Limiter", "Slot", "Use", "open_broker"]

@@ -1,0 +1,69 @@
+"""Whether the broker answers, and for how long not to ask it again when it does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.retry import Retry
+
+HOLD_DOWN_S = 0.5
+HOLD_DOWN_PER_COST = 4
+"""A broker that hangs costs a whole socket timeout per try: spend at most a fifth of the time on
+trying, so that the pace of this process hardly suffers."""
+
+SLOW_ANSWERS = 3
+
+
+class Rejoining(IntEnum):
+    """What the broker is told with the first call after it was lost; see `limiter.lua`."""
+
+    NO = 0
+    LOST_TOUCH = 1
+    PACED_ITSELF = 2
+
+
+@dataclass(slots=True)
+class BrokerLink:
+    """Not safe for threads; the limiter holds its lock around it."""
+
+    up: bool = True
+    retry_at: float = 0.0
+    slow_answers: int = 0
+
+    def may_ask(self, now: float) -> bool:
+        """Whether to try. While it is down, one caller at a time does."""
+        if self.up:
+            return True
+        if now < self.retry_at:
+            return False
+        self.retry_at = now + HOLD_DOWN_S
+        return True
+
+    def failed(self, *, now: float, cost_s: float) -> bool:
+        """The broker did not answer; True when that is news."""
+        self.retry_at = now + max(HOLD_DOWN_S, HOLD_DOWN_PER_COST * cost_s)
+        was_up, self.up, self.slow_answers = self.up, False, 0
+        return was_up
+
+    def is_too_slow(self, took_s: float, *, bearable_s: float) -> bool:
+        """Whether it has now answered too late several times in a row: as good as down."""
+        self.slow_answers = self.slow_answers + 1 if took_s > bearable_s else 0
+        return self.slow_answers >= SLOW_ANSWERS
+
+
+def open_broker(url: str, *, timeout_s: float = 0.5) -> Redis:
+    """A client fit for the limiter: short timeouts, no waiting between tries.
+
+    One retry, for a connection that died unnoticed in the pool. A timeout is never retried: it
+    would double what a hung broker costs.
+    """
+    return Redis.from_url(
+        url,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
+        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+    )

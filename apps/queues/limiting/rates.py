@@ -1,0 +1,35 @@
+"""The figures of the limiter. `lua/limiter.lua` keeps the same ones for the shared budget."""
+
+from __future__ import annotations
+
+import math
+
+PACE = 0.9
+"""Share of the provider's limit we use. Any L + 1 slots in a row then span 1.111 s, so a request
+may leave up to `LATE_S` after its instant and still no second ever holds more than L."""
+
+LATE_S = 0.08
+OWN_SHARE = 0.5
+"""Part of the pace that all workers together keep to while the broker is away."""
+
+LIFTED_AT = 100_000
+"""Requests a second from which on a limit is none."""
+
+FACTOR_FLOOR = 0.1
+RECOVERY_PER_S = 1 / 6
+"""A halved pace is whole again after three seconds, one at the floor after five and a half."""
+
+LONGEST_FREEZE_S = 300.0
+"""A freeze stops a whole account: whatever the provider says, ask again after five minutes."""
+
+LONGEST_WAIT_MS = 5_000
+
+
+def paced_limit(limit: float | None) -> float:
+    """The limit as it is paced: whole requests a second, or one every few; 0: lifted.
+
+    2.5 a second allow only two requests in a second, and the pace must be that of two.
+    """
+    if not limit or limit >= LIFTED_AT:
+        return 0.0
+    return float(math.floor(limit)) if limit >= 1 else limit

@@ -1,0 +1,83 @@
+"""What a reservation comes to: a slot to use, or the advice to come back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from apps.queues.limiting.limiter import Limiter
+
+
+class HeldReason(StrEnum):
+    PACED = "paced"
+    """The slots of the coming wait are taken."""
+    FROZEN = "frozen"
+    """The provider told us to wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Nothing was reserved. Come back in `retry_in_s`; it costs the work no attempt."""
+
+    retry_in_s: float
+    reason: HeldReason
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The right to send one request, at its instant and no more than 80 ms after it.
+
+    Whoever cannot keep the instant reserves anew (work made ready meanwhile stays as it is);
+    whoever finds nothing to send gives it back. Instants are of the limiter's monotonic clock.
+    """
+
+    fires_at: float
+    leave_by: float
+    """The request must have begun to leave by then; infinite where the limit is lifted."""
+    shared: bool
+    """Granted by the broker for all workers; else by this process, from its own fraction."""
+    instant: float
+    """The same instant as its granter counts it: the broker's clock in microseconds, or ours."""
+    previous: float
+    limiter: Limiter = field(repr=False, compare=False)
+
+    @property
+    def fire_in_s(self) -> float:
+        """Seconds left until the request must leave; 0 when that is now or past."""
+        return max(0.0, self.fires_at - self.limiter.clock())
+
+    def wait(self) -> bool:
+        """Sleep until the instant; False when it can no longer be kept, then reserve anew.
+
+        It cannot be kept when more than 80 ms have passed since, and when the account was frozen
+        after the slot was granted. A late slot is given back on the way.
+        """
+        pause = self.fire_in_s
+        if pause > 0:
+            self.limiter.sleep(pause)
+            if self.shared and self.limiter.was_frozen_past(self):
+                return False
+        if self.limiter.clock() <= self.leave_by:
+            return True
+        self.limiter.give_back(self)
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How much of an account's budget is in use, for display."""
+
+    limit: float | None
+    """Requests a second; None: lifted."""
+    factor: float
+    """Share of the pace in force: 1 normally, less after a 429 or after losing the state."""
+    per_second: float
+    """Requests granted a second, smoothed over five seconds."""
+    ahead_s: float
+    """How far ahead of now the newest slot lies."""
+    frozen_for_s: float
+    live_workers: int
+    shared: bool
+    """False: the broker does not answer, and the figures are what this process knows."""

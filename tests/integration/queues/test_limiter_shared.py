@@ -1,0 +1,318 @@
+"""One budget among many workers, on a real Valkey."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from apps.queues.limiting import Held, HeldReason, Limiter, Slot, open_broker
+from tests.integration.queues.throwaway_valkey import ThrowawayValkey, warm_account
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from multiprocessing.queues import Queue
+
+    from redis import Redis
+
+
+@pytest.fixture(scope="module")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThrowawayValkey]:
+    server = ThrowawayValkey(tmp_path_factory.mktemp("valkey"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def broker(valkey: ThrowawayValkey) -> Iterator[Redis]:
+    with open_broker(valkey.url) as client:
+        client.flushall()
+        yield client
+
+
+def limiter(broker: Redis, *, limit: float | None = 10, worker: str = "one") -> Limiter:
+    return Limiter(broker, "account", limit, worker)
+
+
+def granted(got: Slot | Held) -> Slot:
+    assert isinstance(got, Slot)
+    return got
+
+
+def refused(got: Slot | Held) -> Held:
+    assert isinstance(got, Held)
+    return got
+
+
+def send_until(limiter: Limiter, end: float, sent: list[tuple[float, float]]) -> None:
+    """Send as fast as the limiter lets; notes each slot's instant and when the request left."""
+    while time.monotonic() < end:
+        got = limiter.reserve()
+        if isinstance(got, Held):
+            time.sleep(got.retry_in_s)
+        elif got.wait():
+            sent.append((got.instant / 1e6, time.monotonic()))
+
+
+def work_in_threads(url: str, worker: str, seconds: float, results: Queue[object]) -> None:
+    """A worker process with three threads; puts what it sent."""
+    with open_broker(url) as client:
+        shared = limiter(client, limit=2, worker=worker)
+        sent: list[tuple[float, float]] = []
+        end = time.monotonic() + seconds
+        threads = [threading.Thread(target=send_until, args=(shared, end, sent)) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    results.put(sent)
+
+
+def most_in_a_second(instants: list[float]) -> int:
+    """The largest number of instants in any sliding second."""
+    ordered = sorted(instants)
+    most = first = 0
+    for last, instant in enumerate(ordered):
+        while instant - ordered[first] >= 1:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+@pytest.mark.parametrize("limit", [5, 40])
+def test_many_workers_use_the_limit_and_never_exceed_it(
+    valkey: ThrowawayValkey, broker: Redis, limit: int
+) -> None:
+    warm_account(broker, limit=limit)
+    context = multiprocessing.get_context("spawn")
+    results: Queue[object] = context.Queue()
+    arguments = [(valkey.url, f"worker-{number}", 9.0, results) for number in range(4)]
+    processes = [context.Process(target=work_in_threads, args=each) for each in arguments]
+
+    for process in processes:
+        process.start()
+    sent = [pair for _ in processes for pair in results.get(timeout=60)]  # type: ignore[attr-defined]
+    for process in processes:
+        process.join()
+
+    instants = sorted(instant for instant, _ in sent)
+    assert most_in_a_second([left for _, left in sent]) <= limit
+    assert most_in_a_second(instants) <= limit
+    assert (len(instants) - 1) / (instants[-1] - instants[0]) >= 0.88 * limit
+    assert limiter(broker).peek().live_workers == 4
+
+
+def test_slot_beyond_the_longest_wait_is_held(broker: Redis) -> None:
+    warm_account(broker, limit=10)
+    one = limiter(broker)
+    taken = [one.reserve(max_wait_ms=250) for _ in range(3)]
+
+    held = refused(one.reserve(max_wait_ms=250))
+
+    assert [round(granted(slot).fire_in_s, 1) for slot in taken] == [0.0, 0.1, 0.2]
+    assert held.reason is HeldReason.PACED
+    # The fourth slot lies 333 ms ahead, in reach after 83; the rest is spreading.
+    assert 0.06 <= held.retry_in_s <= 0.09 + 0.125
+
+
+def test_held_reserves_nothing(broker: Redis) -> None:
+    warm_account(broker, limit=1)
+    one = limiter(broker)
+    first = granted(one.reserve())
+
+    for _ in range(5):
+        refused(one.reserve())
+
+    second = granted(one.reserve(max_wait_ms=2_000))
+    assert second.instant - first.instant == pytest.approx(1e6 / 0.9, abs=2)
+
+
+def test_changed_limit_takes_effect_at_the_next_slot(broker: Redis) -> None:
+    warm_account(broker, limit=1)
+    one, other = limiter(broker), limiter(broker, worker="other")
+    first = granted(one.reserve())
+
+    other.observe(100)
+
+    second = granted(one.reserve())
+    assert second.instant - first.instant < 1e6 / 0.9 / 10
+
+
+def test_observe_asks_the_broker_only_for_news(broker: Redis) -> None:
+    warm_account(broker, limit=10)
+    one = limiter(broker, limit=10)
+    calls_before = int(broker.info("commandstats")["cmdstat_evalsha"]["calls"])
+
+    for _ in range(50):
+        one.observe(10.0)
+    one.observe(20.0)
+
+    calls = int(broker.info("commandstats")["cmdstat_evalsha"]["calls"])
+    assert calls - calls_before == 1
+    assert limiter(broker).peek().limit == 20
+
+
+def test_unknown_account_is_paced_at_the_default_limit(broker: Redis) -> None:
+    one = limiter(broker, limit=2)
+    first = granted(one.reserve())
+
+    second = granted(one.reserve(max_wait_ms=5_000))
+
+    gap = (second.instant - first.instant) / 1e6
+    assert 1.0 <= gap <= 1 / (0.9 * 2 * 0.5)
+
+
+def test_lifted_limit_costs_one_call_and_no_sleep(broker: Redis) -> None:
+    warm_account(broker, limit=10)
+    one = limiter(broker)
+    one.observe(1_000_000)
+    commands_before = int(broker.info("stats")["total_commands_processed"])
+
+    slots = [granted(one.reserve(lead_ms=100)) for _ in range(100)]
+
+    commands = int(broker.info("stats")["total_commands_processed"]) - commands_before
+    # The script's own commands count too: TIME, HMGET, HSET, ZADD, ZREMRANGEBYSCORE, ZCARD.
+    assert commands <= 100 * 7 + 2
+    assert all(slot.fire_in_s == 0 and slot.wait() for slot in slots)
+
+
+def test_lifted_slot_is_never_late(broker: Redis) -> None:
+    slot = granted(limiter(broker, limit=0).reserve())
+
+    time.sleep(0.1)
+
+    assert slot.wait()
+
+
+def test_freeze_stops_all_workers_and_halves_the_pace(broker: Redis) -> None:
+    warm_account(broker, limit=10)
+    one, other = limiter(broker), limiter(broker, worker="other")
+
+    one.freeze(1.0)
+
+    held = refused(other.reserve(max_wait_ms=100))
+    assert held.reason is HeldReason.FROZEN
+    assert 0.85 <= held.retry_in_s <= 0.95
+    assert other.peek().factor == 0.5
+    assert other.peek().frozen_for_s == pytest.approx(1.0, abs=0.1)
+    assert granted(other.reserve(max_wait_ms=1_000)).fire_in_s > 0.9
+
+
+def test_pace_grows_back_after_the_thaw(broker: Redis) -> None:
+    warm_account(broker, limit=10)
+    one = limiter(broker)
+    one.freeze(0.2)
+
+    time.sleep(0.2 + 1.5)
+
+    assert one.peek().factor == pytest.approx(0.75, abs=0.03)
+
+
+def test_second_429_of_the_same_freeze_does_not_halve_again(broker: Redis) -> None:
+    warm_account(broker, limit=10)
+    one = limiter(broker)
+
+    one.freeze(1.0)
+    one.freeze(2.0)
+
+    use = one.peek()
+    assert use.factor == 0.5
+    assert use.frozen_for_s == pytest.approx(2.0, abs=0.1)
+
+
+def test_slot_granted_before_a_freeze_is_not_used_in_it(broker: Redis) -> None:
+    warm_account(broker, limit=10)
+    one, other = limiter(broker), limiter(broker, worker="other")
+    one.reserve()
+    waiting = granted(one.reserve())
+
+    other.freeze(1.0)
+
+    assert not waiting.wait()
+
+
+def test_give_back_frees_the_slot_for_the_next(broker: Redis) -> None:
+    warm_account(broker, limit=2)
+    one = limiter(broker)
+    one.reserve()
+    unused = granted(one.reserve(max_wait_ms=1_000))
+
+    undone = one.give_back(unused)
+
+    assert undone
+    assert granted(one.reserve(max_wait_ms=1_000)).instant == unused.instant
+
+
+def test_give_back_after_another_workers_reservation_is_refused(broker: Redis) -> None:
+    warm_account(broker, limit=10)
+    one, other = limiter(broker), limiter(broker, worker="other")
+    mine = granted(one.reserve())
+    theirs = granted(other.reserve())
+
+    undone = one.give_back(mine)
+
+    assert not undone
+    assert granted(one.reserve()).instant > theirs.instant
+
+
+def test_late_slot_is_refused_and_its_place_is_free_again(broker: Redis) -> None:
+    warm_account(broker, limit=2)
+    one = limiter(broker)
+    slot = granted(one.reserve())
+
+    time.sleep(0.1)
+
+    assert not slot.wait()
+    assert granted(one.reserve()).fire_in_s == 0
+
+
+def test_worker_is_counted_for_a_minute_after_it_reserved(broker: Redis) -> None:
+    warm_account(broker, limit=10)
+    one, other = limiter(broker), limiter(broker, worker="other")
+    one.reserve()
+    other.reserve()
+    both = one.peek().live_workers
+    long_ago = (time.time() - 61) * 1e6
+
+    broker.zadd("limiter:{account}:workers", {"other": long_ago})
+
+    assert (both, one.peek().live_workers) == (2, 1)
+
+
+def test_peek_shows_the_use_and_changes_nothing(broker: Redis) -> None:
+    warm_account(broker, limit=20)
+    one = limiter(broker)
+    for _ in range(5):
+        one.reserve()
+    state = broker.hgetall("limiter:{account}")
+
+    use = limiter(broker, worker="display").peek()
+
+    assert broker.hgetall("limiter:{account}") == state
+    assert (use.limit, use.factor, use.live_workers, use.shared) == (20, 1, 1, True)
+    assert use.ahead_s == pytest.approx(4 / 18, abs=0.05)
+    assert use.per_second == pytest.approx(1.0, abs=0.1)
+
+
+def test_broker_clock_that_went_back_does_not_stop_the_account(broker: Redis) -> None:
+    warm_account(broker, limit=10)
+    tomorrow = round((time.time() + 86_400) * 1e6)
+    broker.hset("limiter:{account}", mapping={"last": tomorrow, "frozen": tomorrow})
+
+    slot = limiter(broker).reserve()
+
+    assert granted(slot).fire_in_s < 0.2
+
+
+def test_accounts_do_not_share_a_budget(broker: Redis) -> None:
+    warm_account(broker, limit=1)
+    one = limiter(broker)
+    one.reserve()
+
+    slot = Limiter(broker, "elsewhere", 1, "one").reserve()
+
+    assert granted(slot).fire_in_s == 0
