@@ -1,0 +1,1 @@
+"""Whose mail and texts these are: brand, sender, provider accounts."""

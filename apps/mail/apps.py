@@ -1,0 +1,23 @@
+from django.apps import AppConfig
+
+
+class MailConfig(AppConfig):
+    name = "apps.mail"
+    label = "mail"
+    verbose_name = "Mail"
+
+    def ready(self) -> None:
+        from django.conf import settings
+
+        from apps.mail import due, outcomes, regrouping
+        from apps.queues.dead_letters import register_redrive
+        from apps.queues.partitions import MonthlyTable, register_monthly_table
+        from apps.queues.sweeping import register_due_source
+
+        register_due_source("mail.batches", due.due_batches)
+        register_due_source("mail.singles", due.due_singles)
+        register_due_source("mail.closings", due.due_closings)
+        register_due_source("mail.events", due.due_events)
+        register_redrive(outcomes.DEAD_LETTER_SUBJECT, regrouping.redrive_batch)
+        register_monthly_table(MonthlyTable("mail_message", settings.MESSAGE_RETENTION_MONTHS))
+        register_monthly_table(MonthlyTable("mail_deliveryevent", settings.EVENT_RETENTION_MONTHS))

@@ -1,0 +1,176 @@
+"""A mailing's life: created running, paused, resumed, cancelled, completed."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+import structlog
+from django.db import connection, transaction
+from django.db.models import Max
+from django.db.models.functions import Now
+
+from apps.contacts.models import Contact
+from apps.mail.errors import StateError
+from apps.mail.models import Content, Mailing
+from apps.queues import partitions
+from apps.queues.correlation import correlation_id
+from apps.queues.enqueueing import enqueue
+from apps.queues.names import Queue, TaskName
+from apps.queues.registry import QUEUES
+
+if TYPE_CHECKING:
+    from apps.brands.models import Sender
+    from apps.contacts.eligibility import MailClass
+
+log = structlog.get_logger(__name__)
+
+MESSAGE_TABLE = "mail_message"
+# Batches that one statement of a cancellation settles: some 20,000 messages.
+CANCEL_PAGE = 200
+
+
+def create_bulk_mailing(
+    *, name: str, sender: Sender, mail_class: MailClass, subject: str, html: str, text: str
+) -> Mailing:
+    """Makes a running mailing whose audience is still to be planned.
+
+    The audience is everybody who is a contact of the brand now: who joins later is not in it.
+    """
+    month = _this_month()
+    partitions.ensure_partitions(MESSAGE_TABLE, around=month)
+    last = Contact.objects.filter(brand_id=sender.brand_id).aggregate(last=Max("pk"))["last"]
+    return Mailing.objects.create(
+        kind=Mailing.Kind.BULK,
+        name=name,
+        brand_id=sender.brand_id,
+        sender=sender,
+        account_id=sender.account_id,
+        content=Content.objects.create(subject=subject, html=html, text=text),
+        mail_class=mail_class,
+        month=month,
+        audience_until=last or 0,
+        correlation_id=correlation_id(),
+    )
+
+
+def pause(*, mailing_id: int, reason: str) -> None:
+    """No batch is claimed from now on; calls under way are settled. Raises `StateError`."""
+    _change(mailing_id, {Mailing.State.RUNNING}, Mailing.State.PAUSED, reason)
+
+
+def resume(*, mailing_id: int) -> None:
+    """Goes on where it stopped. Raises `StateError` where it is not paused."""
+    with transaction.atomic():
+        mailing = _change(mailing_id, {Mailing.State.PAUSED}, Mailing.State.RUNNING, "")
+        wake_senders(account_id=mailing.account_id)
+
+
+def cancel(*, mailing_id: int, reason: str) -> None:
+    """Ends the mailing for good: nobody who was not called yet is mailed.
+
+    The pending messages become `skipped: cancelled` page by page (`settle_cancelled`).
+    """
+    with transaction.atomic():
+        _change(
+            mailing_id,
+            {Mailing.State.RUNNING, Mailing.State.PAUSED},
+            Mailing.State.CANCELLED,
+            reason,
+        )
+        enqueue(TaskName.CLOSE_MAILINGS)
+
+
+def wake_senders(*, account_id: int) -> None:
+    enqueue(
+        TaskName.SEND_BATCHES,
+        copies=QUEUES[Queue.BATCH_EMAIL].concurrency,
+        account_id=account_id,
+    )
+
+
+def _change(
+    mailing_id: int, allowed: set[Mailing.State], state: Mailing.State, reason: str
+) -> Mailing:
+    with transaction.atomic():
+        mailing = Mailing.objects.select_for_update(no_key=True).get(pk=mailing_id)
+        if mailing.state not in allowed:
+            raise StateError(
+                f"The mailing is {mailing.state}; only one that is "
+                f"{' or '.join(sorted(allowed))} can become {state}."
+            )
+        Mailing.objects.filter(pk=mailing_id).update(
+            state=state, state_reason=reason[:200], state_changed_at=Now()
+        )
+    log.info("mailing_changed", mailing=mailing_id, state=state, reason=reason)
+    return mailing
+
+
+def pause_for_provider(*, mailing_id: int | None, account_id: int, reason: str) -> None:
+    """Pauses the mailing (or every running one of the account), whoever else did so meanwhile."""
+    mailings = Mailing.objects.running().filter(account_id=account_id)
+    if mailing_id is not None:
+        mailings = mailings.filter(pk=mailing_id)
+    paused = mailings.update(
+        state=Mailing.State.PAUSED, state_reason=reason[:200], state_changed_at=Now()
+    )
+    if paused:
+        log.error("mailing_paused", mailing=mailing_id, account=account_id, reason=reason)
+
+
+_CLOSE = """
+UPDATE mail_mailing mailing
+   SET state = 'completed', completed_at = now(), state_changed_at = now()
+ WHERE state = 'running' AND kind = 'bulk' AND audience_completed_at IS NOT NULL
+   AND NOT EXISTS (SELECT 1 FROM mail_batch batch
+                    WHERE batch.mailing_id = mailing.id AND batch.state IN ('planned', 'calling'))
+RETURNING id
+"""
+
+
+def close_finished() -> list[int]:
+    """Completes the running mailings in which nothing is left to do; returns their ids."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CLOSE)
+        closed = [row[0] for row in cursor.fetchall()]
+    for mailing_id in closed:
+        log.info("mailing_completed", mailing=mailing_id)
+    return closed
+
+
+_SETTLE_CANCELLED = f"""
+WITH batches AS (
+    SELECT batch.id, batch.month
+      FROM mail_mailing mailing
+      JOIN mail_batch batch ON batch.mailing_id = mailing.id AND batch.state = 'planned'
+     WHERE mailing.state = 'cancelled' AND mailing.kind = 'bulk'
+     ORDER BY batch.id LIMIT {CANCEL_PAGE}
+       FOR UPDATE OF batch SKIP LOCKED
+), messages AS (
+    UPDATE mail_message message
+       SET state = 'skipped', reason = 'cancelled', settled_at = now()
+      FROM batches
+     WHERE message.month = batches.month AND message.batch_id = batches.id
+       AND message.state = 'pending'
+)
+UPDATE mail_batch batch
+   SET state = 'cancelled', skipped = batch.size - batch.sent - batch.failed - batch.unknown,
+       settled_at = now(), fence = batch.fence + 1
+  FROM batches WHERE batch.id = batches.id
+"""
+
+
+def settle_cancelled() -> int:
+    """Gives every pending message of cancelled mailings its end; returns the number of batches."""
+    total = 0
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(_SETTLE_CANCELLED)
+            settled = int(cursor.rowcount)
+        total += settled
+        if settled < CANCEL_PAGE:
+            return total
+
+
+def _this_month() -> date:
+    return datetime.now(tz=UTC).date().replace(day=1)

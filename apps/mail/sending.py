@@ -1,0 +1,317 @@
+"""Sending: slot, claim, seal, call, settle; again and again while work is due.
+
+No transaction is open during the call, and the call's total deadline ends well inside the lease.
+What an answer means is decided by the client's error classes alone (see `apps.mail.resend`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models.functions import Now
+
+from apps.brands.models import ProviderAccount
+from apps.mail import mailings, regrouping
+from apps.mail.claiming import ClaimedBatch, claim_batch, gather_singles, release
+from apps.mail.clients import client_for, limiter_for
+from apps.mail.errors import LeaseLostError
+from apps.mail.models import Message
+from apps.mail.outcomes import Attempt, Verdict, put_back, settle, settle_all, try_same_again
+from apps.mail.resend import (
+    AccountRefused,
+    Ambiguous,
+    BatchAccepted,
+    BatchRefused,
+    KeyInFlight,
+    KeyMismatch,
+    QuotaExceeded,
+    ResendFailure,
+    SenderRefused,
+    SurelyNotSent,
+    Throttled,
+)
+from apps.mail.sealing import BodyMissingError, Sealed, compose, reopen, seal
+from apps.queues.correlation import correlation_id
+from apps.queues.limiting import Held, Limiter, Slot
+
+if TYPE_CHECKING:
+    from apps.mail.resend import ResendClient
+
+log = structlog.get_logger(__name__)
+
+# One wake-up works this long and then lets the queue's next one in, so that accounts share the
+# workers. Far below the task's time limit.
+TURN_SECONDS = 10.0
+# Its mailing waits for a person; a call in doubt asks again this often meanwhile.
+QUOTA_WAIT_SECONDS = 900.0
+IN_FLIGHT_WAIT_SECONDS = 1.0
+# While the call's slot is still to come, the batch is composed. It takes about this long.
+COMPOSE_LEAD_MS = 100
+
+
+@dataclass(frozen=True)
+class Door:
+    """An account's client and limiter: everything a batch needs to leave."""
+
+    account: ProviderAccount
+    client: ResendClient
+    limiter: Limiter
+
+    @classmethod
+    def of(cls, account: ProviderAccount) -> Door:
+        return cls(account, client_for(account), limiter_for(account))
+
+
+def send_batches(*, account_id: int, turn_seconds: float = TURN_SECONDS) -> int:
+    """Sends the account's due bulk batches until none is due, the limiter holds, or the turn is
+    over; returns how many calls it made.
+
+    A held worker leaves instead of waiting: those that have a slot are enough to use the limit,
+    and the next wake-up may belong to another account.
+    """
+    door = Door.of(ProviderAccount.objects.get(pk=account_id))
+    ends_at = time.monotonic() + turn_seconds
+    calls = 0
+    while time.monotonic() < ends_at:
+        slot = door.limiter.reserve(lead_ms=COMPOSE_LEAD_MS)
+        if isinstance(slot, Held):
+            break
+        batch = claim_batch(account_id=account_id)
+        if batch is None:
+            door.limiter.give_back(slot)
+            mailings.close_finished()
+            break
+        calls += send_claimed(batch, door, slot)
+    return calls
+
+
+def send_singles(*, account_id: int, turn_seconds: float = TURN_SECONDS) -> int:
+    """The same for single mails, which are gathered first and do wait for their slot."""
+    door = Door.of(ProviderAccount.objects.get(pk=account_id))
+    ends_at = time.monotonic() + turn_seconds
+    calls = 0
+    time.sleep(settings.SINGLE_GATHER_MS / 1000)
+    while time.monotonic() < ends_at:
+        batch = claim_batch(account_id=account_id, single=True)
+        if batch is None and not gather_singles(
+            account_id=account_id, correlation=correlation_id()
+        ):
+            break
+        slot = _slot_until(ends_at, door.limiter)
+        if batch is not None and slot is not None:
+            calls += send_claimed(batch, door, slot)
+        elif batch is not None:
+            release(batch)
+    return calls
+
+
+def send_claimed(batch: ClaimedBatch, door: Door, slot: Slot) -> int:
+    """Seals (or reopens), calls and settles one batch; returns 1 when a call was made.
+
+    Losing the lease on the way is no error: its new owner does the rest.
+    """
+    structlog.contextvars.bind_contextvars(batch=batch.id, mailing=batch.mailing_id)
+    try:
+        return int(_send_owned(batch, door, slot))
+    except LeaseLostError:
+        log.warning("lease_lost", fence=batch.fence)
+        return 0
+    finally:
+        structlog.contextvars.unbind_contextvars("batch", "mailing")
+
+
+def _send_owned(batch: ClaimedBatch, door: Door, slot: Slot) -> bool:
+    if batch.sealed:
+        sealed = _reopened(batch)
+        if sealed is None:
+            door.limiter.give_back(slot)
+            return False
+    else:
+        sealed = compose(batch)
+        if not seal(batch, sealed):
+            door.limiter.give_back(slot)
+            release(batch)
+            return False
+        batch = dataclasses.replace(batch, sealed=True, key=sealed.key, attempts=batch.attempts + 1)
+    if not sealed.message_ids:
+        door.limiter.give_back(slot)
+        return False
+    if not _keep_slot(slot, door.limiter):
+        put_back(batch, Attempt("held"), wait_seconds=0.0, failing=False)
+        return False
+    _call(batch, sealed, door)
+    return True
+
+
+def _reopened(batch: ClaimedBatch) -> Sealed | None:
+    """The sealed bytes, or None where the batch can never be called again and was settled."""
+    try:
+        sealed = reopen(batch)
+    except BodyMissingError as error:
+        log.exception("body_missing")
+        # Without bytes nobody can ask again; without messages there is nothing to settle.
+        sealed = Sealed(batch.key, b"", *_pending(batch))
+        _give_up_in_doubt(batch, sealed, "body_missing", Attempt("unknown", error=str(error)))
+        return None
+    if batch.key_age_s > settings.IDEMPOTENCY_KEY_SECONDS:
+        attempt = Attempt("unknown", error="the provider has forgotten the idempotency key")
+        _give_up_in_doubt(batch, sealed, "key_expired", attempt)
+        return None
+    return sealed
+
+
+def _pending(batch: ClaimedBatch) -> tuple[list[int], list[str]]:
+    rows = (
+        Message.objects.filter(
+            month=batch.month, batch_id=batch.id, state=Message.State.PENDING
+        )
+        .order_by("pk")
+        .values_list("pk", "address")
+    )
+    return [row[0] for row in rows], [row[1] for row in rows]
+
+
+def _keep_slot(slot: Slot, limiter: Limiter) -> bool:
+    """Waits for the slot's instant; a slot that composing has outlived is reserved anew.
+
+    False where the limiter grants none within a third of the lease.
+    """
+    ends_at = time.monotonic() + settings.BATCH_LEASE_SECONDS / 3
+    current: Slot | None = slot
+    while current is not None:
+        if current.wait():
+            return True
+        current = _slot_until(ends_at, limiter)
+    return False
+
+
+def _slot_until(ends_at: float, limiter: Limiter) -> Slot | None:
+    while True:
+        answer = limiter.reserve()
+        if not isinstance(answer, Held):
+            return answer
+        if time.monotonic() + answer.retry_in_s > ends_at:
+            return None
+        time.sleep(answer.retry_in_s)
+
+
+def _call(batch: ClaimedBatch, sealed: Sealed, door: Door) -> None:
+    try:
+        accepted = door.client.send_batch(sealed.body, sealed.key)
+    except ResendFailure as failure:
+        door.limiter.observe(failure.rate.limit)
+        _settle_failure(batch, sealed, door, failure)
+        return
+    door.limiter.observe(accepted.rate.limit)
+    _remember_limit(door.account, accepted.rate.limit)
+    attempt = Attempt("accepted", latency_ms=accepted.latency_ms)
+    settle(batch, sealed, _verdicts(accepted), attempt)
+    log.info(
+        "batch_settled",
+        sent=len(sealed.message_ids) - len(accepted.errors),
+        failed=len(accepted.errors),
+        attempt=batch.attempts,
+        latency_ms=round(accepted.latency_ms, 1),
+    )
+
+
+def _verdicts(accepted: BatchAccepted) -> list[Verdict]:
+    return [
+        Verdict(Message.State.SENT, provider_id=provider_id)
+        if provider_id is not None
+        else Verdict(Message.State.FAILED, "refused", accepted.errors.get(index, ""))
+        for index, provider_id in enumerate(accepted.ids)
+    ]
+
+
+def _settle_failure(
+    batch: ClaimedBatch, sealed: Sealed, door: Door, failure: ResendFailure
+) -> None:
+    attempt = Attempt(type(failure).__name__, failure.latency_ms, str(failure))
+    log.warning("batch_not_accepted", outcome=attempt.outcome, error=attempt.error,
+                attempt=batch.attempts)  # fmt: skip
+    match failure:
+        case Throttled():
+            door.limiter.freeze(failure.retry_after_s)
+            _settle_throttled(batch, sealed, attempt, failure.retry_after_s)
+        case QuotaExceeded() | SenderRefused():
+            put_back(batch, attempt, wait_seconds=QUOTA_WAIT_SECONDS if batch.ambiguous else 0.0)
+            mailings.pause_for_provider(
+                mailing_id=batch.mailing_id, account_id=batch.account_id, reason=str(failure)
+            )
+        case AccountRefused():
+            put_back(batch, attempt, wait_seconds=QUOTA_WAIT_SECONDS if batch.ambiguous else 0.0)
+            _stop_account(door.account, str(failure))
+        case KeyInFlight():
+            try_same_again(batch, attempt, doubt=True, wait_seconds=IN_FLIGHT_WAIT_SECONDS)
+        case KeyMismatch():
+            _give_up_in_doubt(batch, sealed, "key_mismatch", attempt)
+        case BatchRefused() if len(sealed.message_ids) > 1:
+            regrouping.split(batch, sealed, attempt)
+        case BatchRefused():
+            verdict = Verdict(Message.State.FAILED, "refused", str(failure))
+            settle_all(batch, sealed, verdict, attempt, letter=False)
+        case SurelyNotSent():
+            _settle_unsent(batch, sealed, attempt)
+        case Ambiguous():
+            try_same_again(batch, attempt, doubt=True)
+        case _:  # a class this version does not know: never guess that it was not sent
+            try_same_again(batch, attempt, doubt=True)
+
+
+def _settle_throttled(
+    batch: ClaimedBatch, sealed: Sealed, attempt: Attempt, retry_after_s: float
+) -> None:
+    """A 429 costs no attempt, but has a budget of its own: a count and an age, both spent."""
+    spent = (
+        batch.throttles >= settings.THROTTLE_BUDGET_COUNT
+        and batch.failing_s >= settings.THROTTLE_BUDGET_SECONDS
+    )
+    if spent:
+        _give_up(batch, sealed, "throttled", attempt)
+    else:
+        put_back(batch, attempt, wait_seconds=retry_after_s, throttled=True)
+
+
+def _settle_unsent(batch: ClaimedBatch, sealed: Sealed, attempt: Attempt) -> None:
+    if batch.failing_s >= settings.UNSENT_BUDGET_SECONDS:
+        _give_up(batch, sealed, "unreachable", attempt)
+    else:
+        put_back(batch, attempt)
+
+
+def _give_up(batch: ClaimedBatch, sealed: Sealed, reason: str, attempt: Attempt) -> None:
+    """Spent. Failed where no attempt can have been accepted, else in doubt."""
+    if batch.ambiguous:
+        _give_up_in_doubt(batch, sealed, reason, attempt)
+    else:
+        verdict = Verdict(Message.State.FAILED, reason, attempt.error)
+        settle_all(batch, sealed, verdict, attempt, letter=True)
+
+
+def _give_up_in_doubt(batch: ClaimedBatch, sealed: Sealed, reason: str, attempt: Attempt) -> None:
+    verdict = Verdict(Message.State.UNKNOWN, reason, attempt.error)
+    settle_all(batch, sealed, verdict, attempt, letter=True)
+
+
+def _stop_account(account: ProviderAccount, reason: str) -> None:
+    """The key or the account itself is refused: nothing goes out until a person has looked."""
+    with transaction.atomic():
+        ProviderAccount.objects.filter(pk=account.pk, stopped_at__isnull=True).update(
+            stopped_at=Now(), stopped_reason=reason[:200]
+        )
+        mailings.pause_for_provider(mailing_id=None, account_id=account.pk, reason=reason)
+    log.error("account_stopped", account=account.pk, reason=reason)
+
+
+def _remember_limit(account: ProviderAccount, limit: float | None) -> None:
+    """So that a limiter that lost its state starts from what the provider last announced."""
+    if limit and limit != account.rate_limit:
+        account.rate_limit = limit
+        ProviderAccount.objects.filter(pk=account.pk).update(rate_limit=limit)

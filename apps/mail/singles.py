@@ -1,0 +1,87 @@
+"""Single mails: welcome, confirmation, receipts. They go ahead of bulk, through the same door.
+
+A stream (one mailing per brand, name and month) holds them. Those that come close together share
+a batch, because the provider counts calls and not mails.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models.functions import Now
+
+from apps.mail.errors import DuplicateKeyError
+from apps.mail.mailings import MESSAGE_TABLE, _this_month
+from apps.mail.models import Content, Mailing, Message
+from apps.queues import partitions
+from apps.queues.correlation import correlation_id
+from apps.queues.enqueueing import enqueue
+from apps.queues.names import TaskName
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from apps.brands.models import Sender
+    from apps.contacts.eligibility import MailClass
+    from apps.contacts.models import Contact
+    from apps.mail.models import Template
+
+
+def open_stream(*, template: Template, sender: Sender, mail_class: MailClass) -> Mailing:
+    """This month's stream of the template, with the template as it is now."""
+    month = _this_month()
+    partitions.ensure_partitions(MESSAGE_TABLE, around=month)
+    content = _content(template)
+    stream, created = Mailing.objects.get_or_create(
+        kind=Mailing.Kind.STREAM,
+        brand_id=template.brand_id,
+        name=template.slug,
+        month=month,
+        defaults={
+            "sender": sender,
+            "account_id": sender.account_id,
+            "content": content,
+            "mail_class": mail_class,
+            "audience_completed_at": Now(),
+        },
+    )
+    if not created and stream.content_id != content.pk:
+        Mailing.objects.filter(pk=stream.pk).update(content=content)
+    return stream
+
+
+def send_single(
+    *, stream: Mailing, contact: Contact, idempotency_key: str, variables: dict[str, Any]
+) -> Message:
+    """Writes the mail down and wakes a sender; the provider is called later, by a worker.
+
+    The same key for the same contact returns the first message and sends nothing again; for
+    another contact it raises `DuplicateKeyError`.
+    """
+    with transaction.atomic():
+        message, created = Message.objects.of(stream).get_or_create(
+            idempotency_key=idempotency_key,
+            defaults={
+                "month": stream.month,
+                "mailing": stream,
+                "contact_id": contact.pk,
+                "address": contact.address,
+                "variables": variables,
+                "due_at": Now() + timedelta(milliseconds=settings.SINGLE_GATHER_MS),
+            },
+        )
+        if message.contact_id != contact.pk:
+            raise DuplicateKeyError(
+                "The idempotency key belongs to a mail to somebody else; use a new one."
+            )
+        if created:
+            enqueue(TaskName.SEND_SINGLES, account_id=stream.account_id)
+    return message
+
+
+def _content(template: Template) -> Content:
+    texts = {"subject": template.subject, "html": template.html, "text": template.text}
+    return Content.objects.filter(**texts).first() or Content.objects.create(**texts)

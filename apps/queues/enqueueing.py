@@ -1,0 +1,93 @@
+"""Publishing wake-up calls: after the commit, briefly, and never as a condition of anything.
+
+A wake-up says "this queue has work". The rows are the work: a lost or doubled wake-up costs
+latency at most, so that a broker which is down or hangs must not hold a request or a commit.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from functools import cache, partial
+from typing import TYPE_CHECKING
+
+import structlog
+from celery import current_app
+from django.db import transaction
+from kombu.exceptions import KombuError, OperationalError
+from kombu.pools import producers
+from redis.exceptions import RedisError
+
+from apps.queues.correlation import correlation_id
+from apps.queues.registry import TASK_QUEUES
+
+if TYPE_CHECKING:
+    from kombu.pools import ProducerPool
+
+    from apps.queues.names import TaskName
+
+log = structlog.get_logger(__name__)
+
+# A publish takes well under 10 ms; a broker that takes longer than this is taken for dead.
+PUBLISH_TIMEOUT_SECONDS = 0.5
+# After a failure nobody pays that timeout again for a while: the sweeper catches up.
+HOLD_DOWN_SECONDS = 2.0
+# Celery keeps the name correlation_id for itself.
+CORRELATION_HEADER = "flux_correlation"
+
+_held_until = 0.0
+
+
+def enqueue(task: TaskName, *, copies: int = 1, **ids: int) -> None:
+    """Publishes `copies` wake-ups for `task` once the transaction at hand has committed.
+
+    Never raises and never waits longer than `PUBLISH_TIMEOUT_SECONDS` for each connection try.
+    """
+    publish_after_commit = partial(
+        publish, task, copies=copies, ids=ids, correlation=correlation_id()
+    )
+    transaction.on_commit(publish_after_commit)
+
+
+def publish(task: TaskName, *, copies: int, ids: dict[str, int], correlation: str) -> int:
+    """Publishes at once; returns how many wake-ups the broker took."""
+    if copies < 1 or time.monotonic() < _held_until:
+        return 0
+    sent = 0
+    try:
+        with _producers(os.getpid()).acquire(block=True, timeout=PUBLISH_TIMEOUT_SECONDS) as producer:
+            for _ in range(copies):
+                current_app.send_task(
+                    task,
+                    kwargs=ids,
+                    queue=TASK_QUEUES[task],
+                    producer=producer,
+                    retry=False,
+                    headers={CORRELATION_HEADER: correlation, "enqueued_at": time.time()},
+                )
+                sent += 1
+    except (KombuError, OperationalError, RedisError, OSError) as error:
+        _hold_down(task, error)
+    return sent
+
+
+def _hold_down(task: TaskName, error: Exception) -> None:
+    global _held_until  # noqa: PLW0603 - one broker per process, so one hold-down
+    _held_until = time.monotonic() + HOLD_DOWN_SECONDS
+    log.warning("wake_up_not_published", task=task, error=type(error).__name__)
+
+
+@cache
+def _producers(_pid: int) -> ProducerPool:
+    """A pool of its own: the application's connection waits for a broker as long as it takes."""
+    app = current_app._get_current_object()  # noqa: SLF001 - celery's documented way to unproxy
+    connection = app.connection_for_write(
+        connect_timeout=PUBLISH_TIMEOUT_SECONDS,
+        transport_options={
+            **app.conf.broker_transport_options,
+            "socket_timeout": PUBLISH_TIMEOUT_SECONDS,
+            "socket_connect_timeout": PUBLISH_TIMEOUT_SECONDS,
+            "retry_on_timeout": False,
+        },
+    )
+    return producers[connection]

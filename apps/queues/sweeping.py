@@ -1,0 +1,83 @@
+"""The sweeper: finds what is due in PostgreSQL and publishes as many wake-ups as can be used.
+
+It is what makes a lost wake-up harmless. It never publishes one per due row: a wake-up says that
+a queue has work, and a queue that already holds enough of them gets no more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+from django.conf import settings
+from redis import Redis
+from redis.exceptions import RedisError
+
+from apps.queues.correlation import bind_correlation_id
+from apps.queues.enqueueing import publish
+from apps.queues.registry import QUEUES, TASK_QUEUES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from apps.queues.names import Queue, TaskName
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Due:
+    """`units` pieces of work wait for `task` with these ids."""
+
+    task: TaskName
+    units: int
+    ids: dict[str, int]
+
+
+_sources: dict[str, Callable[[], Iterable[Due]]] = {}
+
+
+def register_due_source(name: str, source: Callable[[], Iterable[Due]]) -> None:
+    """A room tells what of its own is due; called from its `AppConfig.ready`.
+
+    The source runs every second and must be an index look-up, bounded by a LIMIT.
+    """
+    _sources[name] = source
+
+
+def sweep(*, redis: Redis) -> int:
+    """One round over all sources; returns how many wake-ups were published.
+
+    A source that fails is logged, and the others are still swept.
+    """
+    published = 0
+    for name, source in _sources.items():
+        bind_correlation_id(None)
+        try:
+            for due in source():
+                published += _wake(due, redis)
+        except Exception:
+            log.exception("sweep_failed", source=name)
+    return published
+
+
+def _wake(due: Due, redis: Redis) -> int:
+    free = free_places(TASK_QUEUES[due.task], redis)
+    return publish(
+        due.task, copies=min(due.units, free), ids=due.ids, correlation=bind_correlation_id(None)
+    )
+
+
+def free_places(queue: Queue, redis: Redis) -> int:
+    """How many more wake-ups the queue can use at once. A broker that is away can use none."""
+    try:
+        waiting = int(redis.llen(queue))  # type: ignore[arg-type] - redis types sync as awaitable
+    except (RedisError, OSError):
+        return 0
+    return max(0, QUEUES[queue].concurrency - waiting)
+
+
+def broker_client() -> Redis:
+    """A client for reading queue lengths, with timeouts that keep the sweeper's round short."""
+    return Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)

@@ -1,0 +1,17 @@
+from celery import shared_task
+
+from apps.queues import partitions, schedules
+from apps.queues.maintenance import prune_periods as prune
+from apps.queues.names import TaskName
+
+
+@shared_task(name=TaskName.MAINTAIN_PARTITIONS)
+def maintain_partitions(*, schedule: str, **_: object) -> None:
+    if schedules.claim_named_period(schedule):
+        partitions.maintain()
+
+
+@shared_task(name=TaskName.PRUNE_PERIODS)
+def prune_periods(*, schedule: str, **_: object) -> None:
+    if schedules.claim_named_period(schedule):
+        prune()

@@ -1,0 +1,39 @@
+"""The Celery application. Its messages are wake-up calls; PostgreSQL holds the work."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging, task_prerun, task_unknown
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+ROOMS_WITH_TASKS = ("queues", "mail", "campaigns")
+
+app = Celery("flux_station", task_cls="apps.queues.base_task:StationTask", set_as_current=True)
+# Read on first use, so that importing this module needs no settings.
+app.config_from_object("config.celery_settings")
+app.autodiscover_tasks([f"apps.{room}" for room in ROOMS_WITH_TASKS])
+
+
+@setup_logging.connect
+def _keep_our_logging(**_: Any) -> None:
+    """Settings configured the logs already; a receiver here keeps Celery from doing it again."""
+
+
+@task_prerun.connect
+def _refresh_database_connection(**_: Any) -> None:
+    """Without this a worker keeps a connection that a database crash has broken."""
+    from django.db import close_old_connections
+
+    close_old_connections()
+
+
+@task_unknown.connect
+def _keep_unknown_task(name: str = "", message: Any = None, **_: Any) -> None:
+    """A wake-up for a task that this version does not know is kept for a person to see."""
+    from apps.queues.poison import keep_unknown_task
+
+    keep_unknown_task(name=name, message=message)

@@ -1,0 +1,202 @@
+"""Django settings of the station, for every environment; what differs comes from variables.
+
+The variables are listed with their meaning and defaults in `docs/settings.md`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import environ
+
+from config.environment import Reader, SettingProblem, quit_on_problem
+from config.logs import configure_logs
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+try:
+    read = Reader()
+
+    # --- What this installation is ----------------------------------------------------------
+    ENVIRONMENT = read.choice(
+        "FLUX_ENVIRONMENT",
+        options=("production", "up", "demo", "test", "faults", "bench"),
+        default="production",
+    )
+    DEBUG = read.flag("DJANGO_DEBUG", default=False)
+    SECRET_KEY = read.secret("DJANGO_SECRET_KEY", at_least=40)
+    ALLOWED_HOSTS = read.words("DJANGO_ALLOWED_HOSTS", default=("localhost", "127.0.0.1"))
+    PUBLIC_BASE_URL = read.url("PUBLIC_BASE_URL", schemes=("https", "http")).rstrip("/")
+    VAR_DIR = Path(read.text("FLUX_VAR_DIR", default=str(BASE_DIR / "var")))
+
+    # --- Keys: apart from SECRET_KEY, so that each can be rotated alone ------------------------
+    SECRETS_KEYS = read.versioned_keys("FLUX_SECRETS_KEYS")  # provider keys at rest
+    LINK_KEYS = read.versioned_keys("FLUX_LINK_KEYS")  # unsubscribe links
+    ERASURE_KEYS = read.versioned_keys("FLUX_ERASURE_KEYS")  # digests of erased addresses
+
+    # --- Servers ------------------------------------------------------------------------------
+    DATABASE_URL = read.url("DATABASE_URL", schemes=("postgres", "postgresql"))
+    REDIS_URL = read.url("REDIS_URL", schemes=("redis", "rediss", "unix"))
+    RESEND_API_URL = read.url(
+        "RESEND_API_URL", schemes=("https", "http"), default="https://api.resend.com"
+    ).rstrip("/")
+
+    # --- Sending ------------------------------------------------------------------------------
+    BATCH_LEASE_SECONDS = read.number("FLUX_BATCH_LEASE_SECONDS", default=90, at_least=0.5)
+    PROVIDER_CONNECT_SECONDS = read.number(
+        "FLUX_PROVIDER_CONNECT_SECONDS", default=5, at_least=0.05
+    )
+    PROVIDER_READ_SECONDS = read.number("FLUX_PROVIDER_READ_SECONDS", default=30, at_least=0.05)
+    PROVIDER_TOTAL_SECONDS = read.number("FLUX_PROVIDER_TOTAL_SECONDS", default=45, at_least=0.1)
+    RETRY_BASE_SECONDS = read.number("FLUX_RETRY_BASE_SECONDS", default=1, at_least=0.01)
+    RETRY_CAP_SECONDS = read.number("FLUX_RETRY_CAP_SECONDS", default=300, at_least=0.01)
+    # The provider remembers a key for 24 h; an hour is left for clocks and for calls under way.
+    IDEMPOTENCY_KEY_SECONDS = read.number(
+        "FLUX_IDEMPOTENCY_KEY_SECONDS", default=23 * 3600, at_least=1, at_most=23 * 3600
+    )
+    THROTTLE_BUDGET_SECONDS = read.number(
+        "FLUX_THROTTLE_BUDGET_SECONDS", default=6 * 3600, at_least=1
+    )
+    THROTTLE_BUDGET_COUNT = read.whole_number(
+        "FLUX_THROTTLE_BUDGET_COUNT", default=500, at_least=1
+    )
+    UNSENT_BUDGET_SECONDS = read.number("FLUX_UNSENT_BUDGET_SECONDS", default=86400, at_least=1)
+    BODY_RETENTION_HOURS = read.number("FLUX_BODY_RETENTION_HOURS", default=48, at_least=0)
+    MESSAGE_RETENTION_MONTHS = read.whole_number(
+        "FLUX_MESSAGE_RETENTION_MONTHS", default=25, at_least=1
+    )
+    EVENT_RETENTION_MONTHS = read.whole_number(
+        "FLUX_EVENT_RETENTION_MONTHS", default=3, at_least=1
+    )
+    # Single mails that come close together share a provider call.
+    SINGLE_GATHER_MS = read.whole_number("FLUX_SINGLE_GATHER_MS", default=250, at_least=0)
+    SWEEP_SECONDS = read.number("FLUX_SWEEP_SECONDS", default=1, at_least=0.05)
+    LIMITER_WORKER_FLOOR = read.whole_number("FLUX_LIMITER_WORKER_FLOOR", default=10, at_least=1)
+    SENTRY_DSN = read.text("SENTRY_DSN", default="")
+    LOG_FORMAT = read.choice(
+        "FLUX_LOG_FORMAT", options=("json", "console"), default="console" if DEBUG else "json"
+    )
+    LOG_LEVEL = read.choice(
+        "FLUX_LOG_LEVEL", options=("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO"
+    )
+    if PROVIDER_TOTAL_SECONDS * 1.5 > BATCH_LEASE_SECONDS:
+        raise SettingProblem(  # noqa: TRY301
+            f"FLUX_PROVIDER_TOTAL_SECONDS is {PROVIDER_TOTAL_SECONDS:g}; expected at most two "
+            f"thirds of FLUX_BATCH_LEASE_SECONDS ({BATCH_LEASE_SECONDS:g}), so that a call "
+            "always ends inside its lease."
+        )
+except SettingProblem as problem:
+    quit_on_problem(problem)
+
+# --- Django -----------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "apps.queues",
+    "apps.brands",
+    "apps.contacts",
+    "apps.mail",
+    "apps.newsletter",
+    "apps.campaigns",
+    "apps.sms",
+    "apps.station",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+    "apps.queues.correlation.CorrelationMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES = {
+    "default": {
+        **environ.Env.db_url_config(DATABASE_URL, engine="django.db.backends.postgresql"),
+        # A worker keeps its connection; the health check lets it heal after a database crash.
+        "CONN_MAX_AGE": 600,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "connect_timeout": 5,
+            "keepalives_idle": 20,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 30_000,
+        },
+    },
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True
+
+SECURE = PUBLIC_BASE_URL.startswith("https://")
+SESSION_COOKIE_SECURE = SECURE
+CSRF_COOKIE_SECURE = SECURE
+CSRF_TRUSTED_ORIGINS = [PUBLIC_BASE_URL]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE else None
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "UNAUTHENTICATED_USER": None,
+}
+
+LOGGING_CONFIG = None
+configure_logs(level=LOG_LEVEL, as_json=LOG_FORMAT == "json")
