@@ -1,6 +1,6 @@
 from celery import shared_task
 
-from apps.mail import bodies, mailings, sending
+from apps.mail import mailings, retention, sending
 from apps.mail.events import applying
 from apps.queues import schedules
 from apps.queues.names import TaskName
@@ -27,7 +27,8 @@ def apply_events(**_: object) -> None:
     applying.apply_events()
 
 
-@shared_task(name=TaskName.DELETE_BODIES)
-def delete_bodies(*, schedule: str, **_: object) -> None:
+@shared_task(name=TaskName.ENFORCE_RETENTION)
+def enforce_retention(*, schedule: str, **_: object) -> None:
     if schedules.claim_named_period(schedule):
-        bodies.delete_settled_bodies()
+        retention.delete_settled_bodies()
+        retention.delete_expired_batches()

@@ -25,5 +25,5 @@ class TaskName(StrEnum):
     SEND_SINGLES = "mail.send_singles"
     CLOSE_MAILINGS = "mail.close_mailings"
     APPLY_EVENTS = "mail.apply_events"
-    DELETE_BODIES = "mail.delete_bodies"
+    ENFORCE_RETENTION = "mail.enforce_retention"
     PLAN_AUDIENCE = "campaigns.plan_audience"

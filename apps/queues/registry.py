@@ -79,7 +79,7 @@ _SPECS = (
         tasks=(
             TaskName.MAINTAIN_PARTITIONS,
             TaskName.PRUNE_PERIODS,
-            TaskName.DELETE_BODIES,
+            TaskName.ENFORCE_RETENTION,
         ),
     ),
     QueueSpec(

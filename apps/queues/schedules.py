@@ -59,7 +59,7 @@ class Schedule:
 SCHEDULES: tuple[Schedule, ...] = (
     Schedule("maintain-partitions", TaskName.MAINTAIN_PARTITIONS, 6 * 3600),
     Schedule("prune-periods", TaskName.PRUNE_PERIODS, 24 * 3600, offset_seconds=3 * 3600),
-    Schedule("delete-bodies", TaskName.DELETE_BODIES, 600),
+    Schedule("enforce-retention", TaskName.ENFORCE_RETENTION, 600),
 )
 
 
