@@ -158,11 +158,9 @@ class ResendSandbox:
         port_file = self.directory / "port"
         port_file.unlink(missing_ok=True)
         self._process = subprocess.Popen(  # noqa: S603 - our own module
-            self.command(port_file), cwd=_PROJECT, stdin=subprocess.PIPE
+            self.command(port_file), cwd=_PROJECT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
         )
         self._port = self._await_port(port_file, timeout_seconds)
-        if self._settings:
-            self.configure(**self._settings)
 
     def command(self, port_file: Path) -> list[str]:
         """The command line that starts this stand-in."""
@@ -174,6 +172,8 @@ class ResendSandbox:
                 command += ["--account", f"{name}:{key}"]
         for domain in self._domains:
             command += ["--domain", domain]
+        for name, value in self._settings.items():
+            command += [f"--{name.replace('_', '-')}", _as_text(value)]
         return command
 
     def _await_port(self, port_file: Path, timeout_seconds: float) -> int:
@@ -229,6 +229,10 @@ class ResendSandbox:
         """
         return self._control("PATCH", "config", changes)
 
+    def restore(self) -> None:
+        """Go back to the settings of the start, for all accounts; domains stay as they are."""
+        self._control("PUT", "config")
+
     def next_fault(
         self, kind: FaultKind | str, *, count: int = 1, seconds: float | None = None
     ) -> None:
@@ -251,6 +255,15 @@ class ResendSandbox:
         if answer.status != 200:  # noqa: PLR2004 - anything else is a refusal
             raise SandboxError(document["error"])
         return document
+
+
+def _as_text(value: object) -> str:
+    """A setting the way the command line takes it."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, dict):
+        return ",".join(f"{key}={part}" for key, part in value.items())
+    return "" if value is None else str(value)
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -13,6 +13,7 @@ import struct
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http import HTTPStatus
 from typing import cast
 from urllib.parse import unquote
@@ -22,6 +23,11 @@ import httptools
 MAX_BODY_BYTES = 48 * 1024 * 1024
 _LINGER_RESET = struct.pack("ii", 1, 0)
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
+
+
+@lru_cache(maxsize=256)
+def _header_name(name: bytes) -> str:
+    return name.decode("latin-1").lower()
 
 
 @dataclass(slots=True)
@@ -150,7 +156,7 @@ class Connection(asyncio.Protocol):
         self._draft.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._draft.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        self._draft.headers[_header_name(name)] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         if self._draft.headers.get("expect", "").lower() == "100-continue":

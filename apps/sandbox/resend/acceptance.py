@@ -69,8 +69,9 @@ def new_ids(count: int) -> Iterator[str]:
 
 def body_digest(message: dict[str, Any]) -> str:
     """SHA-256, in hex, of the html followed by the text, in UTF-8."""
-    body = (message.get("html") or "") + (message.get("text") or "")
-    return sha256(body.encode()).hexdigest()
+    digest = sha256((message.get("html") or "").encode())
+    digest.update((message.get("text") or "").encode())
+    return digest.hexdigest()
 
 
 def _log_line(account: str, email: Email, item: Checked, key: str | None) -> dict[str, object]:

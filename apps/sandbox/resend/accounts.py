@@ -38,6 +38,15 @@ class Access(StrEnum):
     SUSPENDED = "suspended"
 
 
+def check_override(name: str, value: object) -> None:
+    """Raise a SettingError where an account cannot have its own `value` of this setting."""
+    if name not in PER_ACCOUNT:
+        raise SettingError(
+            f"{name}: no setting that can differ by account; these can: {', '.join(PER_ACCOUNT)}"
+        )
+    parse(name, value)
+
+
 @dataclass(slots=True)
 class Account:
     """All keys of an account share everything in here."""
@@ -45,19 +54,14 @@ class Account:
     name: str
     settings: Settings
     overrides: dict[str, object] = field(default_factory=dict)
+    """Settings this account has its own values of."""
+    initial_overrides: dict[str, object] = field(default_factory=dict)
     domains: Domains = field(default_factory=Domains)
     mailbox: Mailbox = field(default_factory=Mailbox)
     quotas: Quotas = field(default_factory=Quotas)
     idempotency: IdempotencyKeys = field(default_factory=IdempotencyKeys)
     peak: PeakCounter = field(default_factory=PeakCounter)
     window: Window = field(default_factory=SlidingWindow)
-
-    def override(self, name: str, value: object) -> None:
-        """Give this account its own value of a setting."""
-        if name not in PER_ACCOUNT:
-            raise SettingError(f"{name}: cannot differ by account; {', '.join(PER_ACCOUNT)} can")
-        parse(name, value)
-        self.overrides[name] = value
 
     def configure(self, shared: Settings) -> None:
         """Take over changed settings, shared by all accounts but for the overrides of this one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 MAX_CHARACTERS = 254
 MAX_LOCAL_CHARACTERS = 64
@@ -17,12 +18,17 @@ def bare(given: str) -> str | None:
 
     ASCII only: an internationalised domain has to come as punycode.
     """
-    named = _NAMED.fullmatch(given)
-    address = named["address"] if named else given
+    address = given
+    if given.endswith(">") and (named := _NAMED.fullmatch(given)):
+        address = named["address"]
     if len(address) > MAX_CHARACTERS:
         return None
     found = _ADDRESS.fullmatch(address)
     return address if found and len(found["local"]) <= MAX_LOCAL_CHARACTERS else None
+
+
+bare_sender = lru_cache(maxsize=1024)(bare)
+"""The same for senders, of whom there are few."""
 
 
 def domain_of(address: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from apps.sandbox.resend.errors import Answer, invalid, malformed_body
+from apps.sandbox.resend.errors import Answer, compact_json, invalid, malformed_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,4 +61,4 @@ class Call:
 
 
 def json_answer(document: object, *, status: int = 200) -> Answer:
-    return Answer(status, orjson.dumps(document))
+    return Answer(status, compact_json(document))

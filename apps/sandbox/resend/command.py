@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from apps.sandbox.choices import SettingError
 from apps.sandbox.journal import Journal
-from apps.sandbox.resend.accounts import Access, Accounts
+from apps.sandbox.resend.accounts import Access, Accounts, check_override
 from apps.sandbox.resend.domains import STATUSES, VERIFIED
 from apps.sandbox.resend.server import ResendServer
 from apps.sandbox.resend.settings import FIELDS, PER_ACCOUNT, Settings
@@ -107,13 +107,16 @@ def build_server(options: argparse.Namespace) -> ResendServer:
     settings = Settings().changed(shared)
     accounts = Accounts(settings, keys)
     for account, name, value in own:
-        accounts.named(account).override(name, value)
+        check_override(name, value)
+        accounts.named(account).initial_overrides[name] = value
     for account, name, status in _domains(options.domain, names):
         accounts.named(account).domains.put(name, status=status, created_at=time.time())
     requests_log = options.requests_log or options.log.with_name("requests.jsonl")
     server = ResendServer(
         settings, accounts, accepted=Journal(options.log), requests=Journal(requests_log)
     )
+    for found in accounts:
+        found.overrides = dict(found.initial_overrides)
     server.configure(settings)
     return server
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
@@ -17,12 +17,16 @@ import orjson
 from apps.sandbox.choices import SettingError, number, optional, text, whole
 from apps.sandbox.faults import Fault, FaultKind
 from apps.sandbox.journal import read_page
+from apps.sandbox.resend.accounts import check_override
 from apps.sandbox.resend.domains import STATUSES
 from apps.sandbox.wire import Exchange, Request, Response
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from apps.sandbox.resend.accounts import Account
     from apps.sandbox.resend.server import ResendServer
+    from apps.sandbox.resend.settings import Settings
 
 PREFIX = "/_sandbox/"
 MAX_PAGE = 10_000
@@ -82,6 +86,10 @@ def _stats(server: ResendServer, _: Request) -> Document:
 
 
 def _get_config(server: ResendServer, _: Request) -> Document:
+    return _config(server)
+
+
+def _config(server: ResendServer) -> Document:
     accounts = {
         account.name: {"settings": account.overrides, "domains": account.domains.statuses()}
         for account in server.accounts
@@ -90,40 +98,58 @@ def _get_config(server: ResendServer, _: Request) -> Document:
 
 
 def _put_config(server: ResendServer, request: Request) -> Document:
-    """Back to the settings of the start, then apply the given ones."""
-    return _configure(server, request, server.initial)
+    """Back to the settings of the start, then apply the given ones. Domains stay as they are."""
+    changes = _changes(server, request, server.initial)
+    for account in server.accounts:
+        account.overrides = dict(account.initial_overrides)
+    return _apply(server, changes)
 
 
 def _patch_config(server: ResendServer, request: Request) -> Document:
-    return _configure(server, request, server.settings)
+    return _apply(server, _changes(server, request, server.settings))
 
 
-def _configure(server: ResendServer, request: Request, base: Any) -> Document:
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    """A checked change of the configuration; applying it cannot fail half-way."""
+
+    settings: Settings
+    domains: list[tuple[Account, str, str]]
+    overrides: list[tuple[Account, str, object]]
+
+
+def _changes(server: ResendServer, request: Request, base: Settings) -> _Changes:
     """Settings by name; `domains` {name: status} for all accounts; `accounts` {name: both}."""
     body = _body(request)
     accounts = _mapping("accounts", body.pop("accounts", {}))
-    domains = _mapping("domains", body.pop("domains", {}))
-    settings = base.changed(body)
+    shared = _statuses(body.pop("domains", {}))
+    changes = _Changes(base.changed(body), [], [])
     for account in server.accounts:
-        _set_domains(account, domains)
-    for name, changes in accounts.items():
-        _configure_account(server.accounts.named(name), _mapping(name, changes))
-    server.configure(settings)
-    return _get_config(server, request)
+        changes.domains.extend((account, *item) for item in shared)
+    for name, given in accounts.items():
+        account, own = server.accounts.named(name), dict(_mapping(name, given))
+        changes.domains.extend((account, *item) for item in _statuses(own.pop("domains", {})))
+        for setting, value in own.items():
+            check_override(setting, value)
+            changes.overrides.append((account, setting, value))
+    return changes
 
 
-def _configure_account(account: Account, changes: Mapping[str, Any]) -> None:
-    own = dict(changes)
-    _set_domains(account, _mapping("domains", own.pop("domains", {})))
-    for name, value in own.items():
-        account.override(name, value)
+def _apply(server: ResendServer, changes: _Changes) -> Document:
+    for account, name, status in changes.domains:
+        account.domains.put(name, status=status, created_at=time.time())
+    for account, name, value in changes.overrides:
+        account.overrides[name] = value
+    server.configure(changes.settings)
+    return _config(server)
 
 
-def _set_domains(account: Account, domains: Mapping[str, Any]) -> None:
+def _statuses(given: object) -> list[tuple[str, str]]:
+    domains = _mapping("domains", given)
     for name, status in domains.items():
         if status not in STATUSES:
             raise SettingError(f"domains: {name} needs one of {', '.join(STATUSES)}")
-        account.domains.put(name.lower(), status=status, created_at=time.time())
+    return [(name.lower(), status) for name, status in domains.items()]
 
 
 def _mapping(name: str, value: object) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from apps.sandbox.resend.call import Call, json_answer
 from apps.sandbox.resend.errors import Answer, ApiError, invalid
 from apps.sandbox.resend.events import last_event
 from apps.sandbox.resend.pages import page, rest_time
-from apps.sandbox.resend.validation import Checked, check, check_sender_domain
+from apps.sandbox.resend.validation import Checked, check, check_sender_domains
 
 if TYPE_CHECKING:
     from apps.sandbox.resend.mailbox import Email
@@ -22,7 +22,7 @@ DEFAULT_PAGE = 20
 def send_email(call: Call) -> Answer:
     call.messages = 1
     checked = check(call.json_object(), index=None, scheduled_allowed=True)
-    check_sender_domain(checked, call.account.domains)
+    check_sender_domains([checked], call.account.domains)
     return json_answer({"id": call.accept([checked])[0]})
 
 
@@ -34,8 +34,7 @@ def send_batch(call: Call) -> Answer:
     messages = _batch(call)
     permissive = _is_permissive(call.request.headers.get("x-batch-validation"))
     good, errors = _sort_out(messages, call, permissive=permissive)
-    for checked in good:
-        check_sender_domain(checked, call.account.domains)
+    check_sender_domains(good, call.account.domains)
     ids = call.accept(good) if good else []
     document: dict[str, Any] = {"data": [{"id": email_id} for email_id in ids]}
     if permissive:

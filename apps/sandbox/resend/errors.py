@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+def compact_json(document: object) -> bytes:
+    """JSON that is kept for long: orjson leaves a kilobyte of room behind each of its results."""
+    return bytes(memoryview(orjson.dumps(document)))
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What an endpoint says: a status and a JSON document."""

@@ -76,7 +76,7 @@ def _drawn(address: str, settings: Settings) -> set[Outcome]:
     }
 
 
-def payload(email: Email, step: Step, *, tags: dict[str, str]) -> dict[str, Any]:
+def payload(email: Email, step: Step) -> dict[str, Any]:
     """The body of the webhook for one step."""
     moment, name = step
     data: dict[str, Any] = {
@@ -87,8 +87,8 @@ def payload(email: Email, step: Step, *, tags: dict[str, str]) -> dict[str, Any]
         "to": as_list(email.message["to"]),
         "subject": email.message["subject"],
     }
-    if tags:
-        data["tags"] = tags
+    if email.tags:
+        data["tags"] = email.tags
     data |= _particulars(name, moment)
     return {"type": f"email.{name}", "created_at": webhook_time(moment), "data": data}
 

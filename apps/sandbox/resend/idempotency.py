@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -28,7 +29,7 @@ class IdempotencyKeys:
     """The keys of one account. Times are monotonic seconds."""
 
     def __init__(self) -> None:
-        self._entries: dict[str, Entry] = {}
+        self._entries: OrderedDict[str, Entry] = OrderedDict()
 
     def begin(self, key: str, body: bytes, *, now: float, ttl_seconds: float) -> Entry:
         """The entry of this key: a new one, or one with the answer to give again.
@@ -61,7 +62,7 @@ class IdempotencyKeys:
     def _expire(self, before: float) -> None:
         # Entries are in the order they began, so the old ones are in front.
         while self._entries:
-            key, entry = next(iter(self._entries.items()))
+            entry = next(iter(self._entries.values()))
             if entry.begun_at > before or entry.answer is None:
                 break
-            del self._entries[key]
+            self._entries.popitem(last=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +34,7 @@ class Mailbox:
     """Bounded: a benchmark of a million mails must not fill the memory."""
 
     def __init__(self) -> None:
-        self._by_id: dict[str, Email] = {}
+        self._by_id: OrderedDict[str, Email] = OrderedDict()
         self._with_body: deque[Email] = deque()
 
     def add(self, emails: list[Email], *, keep_emails: int, keep_bodies: int) -> None:
@@ -44,7 +44,7 @@ class Mailbox:
             old = self._with_body.popleft()
             old.message["html"] = old.message["text"] = None
         while len(self._by_id) > keep_emails:
-            del self._by_id[next(iter(self._by_id))]
+            self._by_id.popitem(last=False)
 
     def find(self, email_id: str) -> Email:
         if not is_uuid(email_id):

@@ -193,7 +193,7 @@ class Settings:
         default=0.0, metadata=_about(number(0), "from verify to verified")
     )
     keep_emails: int = field(
-        default=100_000, metadata=_about(whole(1), "newest mails per account that can be read back")
+        default=10_000, metadata=_about(whole(1), "newest mails per account that can be read back")
     )
     keep_bodies: int = field(
         default=1_000, metadata=_about(whole(0), "newest mails whose html and text are kept")
@@ -209,7 +209,7 @@ class Settings:
 
 
 FIELDS = {setting.name: setting for setting in fields(Settings)}
-PER_ACCOUNT = frozenset(name for name, found in FIELDS.items() if found.metadata["per_account"])
+PER_ACCOUNT = [name for name, found in FIELDS.items() if found.metadata["per_account"]]
 
 
 def parse(name: str, value: object) -> Any:

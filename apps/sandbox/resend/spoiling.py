@@ -13,6 +13,7 @@ from apps.sandbox.resend.errors import (
     rate_limit_exceeded,
     service_unavailable,
 )
+from apps.sandbox.windows import LIFTED_LIMIT
 
 if TYPE_CHECKING:
     from apps.sandbox.resend.settings import Settings
@@ -36,7 +37,7 @@ def spoilt(answer: Answer, fault: Fault, settings: Settings) -> Answer:
     """The answer as the fault leaves it. `answer` is what the provider itself would say."""
     match fault.kind:
         case FaultKind.RATE_LIMITED:
-            return rate_limit_exceeded(settings.rate_limit, 1).answer
+            return rate_limit_exceeded(settings.rate_limit or LIFTED_LIMIT, 1).answer
         case kind if kind in _ERRORS:
             return _ERRORS[kind]().answer
         case FaultKind.HTML_502 | FaultKind.HTML_502_AFTER:

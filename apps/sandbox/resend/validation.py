@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from apps.sandbox.resend.addresses import as_list, bare, domain_of
+from apps.sandbox.resend.addresses import as_list, bare, bare_sender, domain_of
 from apps.sandbox.resend.errors import forbidden, invalid, missing_field
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from apps.sandbox.resend.domains import Domains
 
@@ -44,35 +44,36 @@ def check(message: object, *, index: int | None, scheduled_allowed: bool) -> Che
     """
     if not isinstance(message, dict):
         raise invalid("Each email needs to be a JSON object")
-    to = _addresses(message, "to", required=True)
+    to = _addresses(message, "to")
+    if not to:
+        raise missing_field("`to`")
     _sender(message)
     _texts(message)
-    recipients = len(to) + sum(len(_addresses(message, name)) for name in ("cc", "bcc"))
+    copies = len(_addresses(message, "cc")) + len(_addresses(message, "bcc"))
     _addresses(message, "reply_to")
     _tags(message.get("tags"))
     _headers(message.get("headers"))
     if index is not None and message.get("attachments"):
         raise invalid("The `attachments` field is not supported in a batch")
     _schedule(message.get("scheduled_at"), allowed=scheduled_allowed)
-    return Checked(message, index, to, recipients)
+    return Checked(message, index, to, len(to) + copies)
 
 
-def check_sender_domain(checked: Checked, domains: Domains) -> None:
+def check_sender_domains(checked: Iterable[Checked], domains: Domains) -> None:
     """Raise the 403 of a sender whose domain is not verified."""
-    domain = domain_of(bare(checked.message["from"]) or "")
-    if not domains.is_verified(domain):
-        raise forbidden(
-            f"The {domain} domain is not verified. "
-            "Please, add and verify your domain on https://resend.com/domains"
-        )
+    for sender in {item.message["from"] for item in checked}:
+        domain = domain_of(bare_sender(sender) or "")
+        if not domains.is_verified(domain):
+            raise forbidden(
+                f"The {domain} domain is not verified. "
+                "Please, add and verify your domain on https://resend.com/domains"
+            )
 
 
-def _addresses(message: Mapping[str, Any], field: str, *, required: bool = False) -> list[str]:
-    given = as_list(message.get(field))
-    if not given:
-        if required:
-            raise missing_field(f"`{field}`")
+def _addresses(message: Mapping[str, Any], field: str) -> list[str]:
+    if not message.get(field):
         return []
+    given = as_list(message[field])
     if len(given) > MAX_RECIPIENTS:
         raise invalid(f"The `{field}` field must not have more than {MAX_RECIPIENTS} addresses")
     return [_address(item, field) for item in given]
@@ -86,9 +87,11 @@ def _address(given: object, field: str) -> str:
 
 
 def _sender(message: Mapping[str, Any]) -> None:
-    if not message.get("from"):
+    sender = message.get("from")
+    if not sender:
         raise missing_field("`from`")
-    _address(message["from"], "from")
+    if not isinstance(sender, str) or bare_sender(sender) is None:
+        raise invalid(f"Invalid `from` field. {_FORMAT} format")
 
 
 def _texts(message: Mapping[str, Any]) -> None:
@@ -111,12 +114,16 @@ def _tags(tags: object) -> None:
     for tag in tags:
         if not isinstance(tag, dict) or "name" not in tag:
             raise invalid("Invalid `tags` field. Each tag needs a name and a value")
-        for part in (tag["name"], tag.get("value", "-")):
-            if not isinstance(part, str) or not _TAG.fullmatch(part):
-                raise invalid(
-                    "Tags should only contain ASCII letters, numbers, underscores, or dashes, "
-                    f"and have 1 to {MAX_TAG_CHARACTERS} characters"
-                )
+        _tag_part(tag["name"])
+        _tag_part(tag.get("value", "-"))
+
+
+def _tag_part(part: object) -> None:
+    if not isinstance(part, str) or not _TAG.fullmatch(part):
+        raise invalid(
+            "Tags should only contain ASCII letters, numbers, underscores, or dashes, "
+            f"and have 1 to {MAX_TAG_CHARACTERS} characters"
+        )
 
 
 def _headers(headers: object) -> None:

@@ -11,10 +11,9 @@ from hashlib import blake2b, sha256
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-import orjson
-
 from apps.sandbox.draws import fraction
 from apps.sandbox.outbound import Poster
+from apps.sandbox.resend.errors import compact_json
 from apps.sandbox.resend.events import Step, payload, timeline
 
 if TYPE_CHECKING:
@@ -101,7 +100,7 @@ class Courier:
     def _plan(self, account: Account, email: Email, step: Step) -> None:
         settings, (moment, name) = account.settings, step
         digest = blake2b(f"{email.id}/{name}".encode(), digest_size=14).hexdigest()
-        body = orjson.dumps(payload(email, step, tags=email.tags))
+        body = compact_json(payload(email, step))
         pause = settings.event_delay_ms / 1000
         held_back = fraction(settings.seed, "reorder", email.address, name)
         if held_back < settings.webhook_reorder:
