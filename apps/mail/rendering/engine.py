@@ -128,16 +128,16 @@ class ParsedTemplate:
         missing: dict[str, None],
     ) -> str:
         """Adds the names that had no value to `missing`. Raises `RenderFailure`."""
-        context = StationContext(
-            self._template, namespace, clock, budget, missing, self._excused
-        )
+        context = StationContext(self._template, namespace, clock, budget, missing, self._excused)
         buffer = _MeteredBuffer(budget)
         node: Node | None = None
         try:
             for node in self._template.nodes:
                 node.render(context, buffer)
         except LiquidInterrupt as interrupt:
-            raise _failure(LiquidError(f"unexpected '{interrupt}'", token=None), node) from interrupt
+            raise _failure(
+                LiquidError(f"unexpected '{interrupt}'", token=None), node
+            ) from interrupt
         except Exception as error:  # whatever it was, the author's template did it
             raise _failure(error, node) from error
         return buffer.getvalue()

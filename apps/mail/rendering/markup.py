@@ -99,6 +99,12 @@ def scan(source: str) -> Iterator[Piece]:
             at = end
 
 
+def end_of_name(source: str, piece: Piece) -> int:
+    """Where a start tag's name ends."""
+    match = _TAG_NAME.match(source, piece.start + 1)
+    return match.end() if match else piece.start + 1
+
+
 def _markup_at(source: str, at: int) -> Piece | None:
     if source.startswith("<!--", at):
         return Piece(Kind.COMMENT, at, _after(source, "-->", at + 2))

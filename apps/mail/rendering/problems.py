@@ -159,5 +159,8 @@ def _kind_of(error: BaseException) -> ProblemKind:
 
 
 def _name_types(words: str) -> str:
-    return re.sub(r"\b(str|Markup|int|float|bool|list|dict|NoneType|Undefined|range)\b",
-                  lambda match: _TYPE_NAMES[match[1]], words)
+    return re.sub(
+        r"\b(str|Markup|int|float|bool|list|dict|NoneType|Undefined|range)\b",
+        lambda match: _TYPE_NAMES[match[1]],
+        words,
+    )

@@ -13,7 +13,7 @@ from functools import cache
 
 import css_inline
 
-from apps.mail.rendering.markup import Attribute, Kind, Piece, check_nesting, scan
+from apps.mail.rendering.markup import Attribute, Kind, Piece, check_nesting, end_of_name, scan
 from apps.mail.rendering.problems import LimitReachedError
 from apps.mail.rendering.tags import PLACEHOLDER, placeholder
 
@@ -90,9 +90,7 @@ def _marked_tag(source: str, number: int, piece: Piece) -> str:
         for one in piece.attributes
         if one.name != _MARK and not (one.name == "style" and PLACEHOLDER.search(one.value))
     ]
-    # A bare value would take a slash that follows it.
-    return "".join(written) + " " + source[piece.end - 2 : piece.end].lstrip().removeprefix(">") \
-        if False else "".join(written) + ">"
+    return "".join(written) + ">"
 
 
 @dataclass(frozen=True)
@@ -136,9 +134,8 @@ def _spliced(source: str, pieces: list[Piece], answer: _Answer) -> str:
 def _styled_tag(source: str, piece: Piece, style: str) -> str:
     existing = piece.attribute("style")
     if existing is None:
-        end = piece.end - (2 if source[piece.end - 2] == "/" else 1)
-        before = source[piece.start : end]
-        return f'{before.rstrip()} style="{style}"{source[end : piece.end]}'
+        end = piece.attributes[-1].end if piece.attributes else end_of_name(source, piece)
+        return f'{source[piece.start : end]} style="{style}"{source[end : piece.end]}'
     return (
         source[piece.start : existing.start]
         + _merged(existing, style)

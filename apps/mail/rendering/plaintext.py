@@ -1,0 +1,283 @@
+"""The text part of a mail, made from its HTML.
+
+It works on templates as well as on finished mails: placeholders of Liquid tags pass through, and
+where the space around them depends on what they print, marks are left that `tidy` resolves in
+each mail.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import TYPE_CHECKING
+
+from apps.mail.rendering.markup import VOID_ELEMENTS, Kind, Piece, scan
+from apps.mail.rendering.tags import OPEN, PLACEHOLDER, SHUT, STATEFUL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from apps.mail.rendering.tags import LiquidTag
+
+# Marks for space that is wanted but not yet written.
+_LINE, _PARAGRAPH, _CELL, _HARD = "\uee82", "\uee83", "\uee84", "\uee85"
+
+_DROPPED = frozenset(
+    ("head", "title", "style", "script", "template", "noscript", "object", "svg", "math", "select",
+     "xmp", "iframe", "noembed", "noframes", "audio", "video", "canvas", "map")
+)  # fmt: skip
+_HEAD_ELEMENTS = frozenset(
+    ("title", "meta", "link", "base", "style", "script", "template", "noscript")
+)
+_PARAGRAPHS = frozenset(
+    ("p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "table", "blockquote", "pre",
+     "figure", "center")
+)  # fmt: skip
+_LINES = frozenset(
+    ("div", "tr", "li", "dt", "dd", "section", "article", "header", "footer", "main", "aside",
+     "nav", "address", "caption", "thead", "tbody", "tfoot", "form", "fieldset", "body", "html",
+     "figcaption", "option")
+)  # fmt: skip
+_HIDING = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|mso-hide\s*:\s*all|visibility\s*:\s*hidden)")
+# What fills up a preview line: spaces and joiners without width, in any mixture.
+_FILLER = re.compile("[\u00ad\u034f\u200b-\u200f\u2007\u2060\ufeff\u00a0 ]{2,}")
+_INVISIBLE = re.compile("[\u00ad\u034f\u200b\u2060\ufeff]")
+_SPACE = re.compile("[ \t\r\n\f\u00a0]+")
+
+
+class NotConvertibleError(Exception):
+    """A Liquid tag stands where the text part cannot take it over, and later ones need it."""
+
+
+def text_of(source: str, tags: Sequence[LiquidTag] = ()) -> str:
+    """The text of HTML, for `tidy`. For a template, `tags` are those of its placeholders.
+
+    Raises `NotConvertibleError`, only for templates.
+    """
+    return _Reading(source, tags).run()
+
+
+class _Reading:
+    def __init__(self, source: str, tags: Sequence[LiquidTag]) -> None:
+        self.source = source
+        self.tags = tags
+        self.out: list[str] = []
+        self.hidden: list[str] = []
+        self.links: list[tuple[int, str]] = []
+        self.lists: list[int | None] = []
+        self.cells: list[bool] = []
+        self.pre = 0
+
+    def run(self) -> str:
+        for piece in scan(self.source):
+            if piece.kind is Kind.TEXT:
+                self._text(self.source[piece.start : piece.end])
+            elif piece.kind is Kind.START:
+                self._start(piece)
+            elif piece.kind is Kind.END:
+                self._end(piece.name)
+            elif piece.name == "textarea":
+                self._text(self.source[piece.start : piece.end])
+            else:
+                self._tags_only(self.source[piece.start : piece.end])
+        while self.links:
+            self._end_link()
+        return "".join(self.out)
+
+    def _text(self, text: str) -> None:
+        if self.hidden:
+            self._tags_only(text)
+            return
+        plain = html.unescape(text) if "&" in text else text
+        if self.pre:
+            plain = plain.expandtabs(4).replace(" ", _HARD)
+            self.out.append(plain.replace("\r\n", "\n").replace("\r", "\n"))
+        else:
+            self.out.append(_SPACE.sub(" ", _FILLER.sub(_unfilled, plain)))
+
+    def _tags_only(self, text: str) -> None:
+        """From what is not shown: tags that decide something, because others may need them."""
+        for number in PLACEHOLDER.findall(text) if self.tags else ():
+            tag = self.tags[int(number)]
+            if tag.name in STATEFUL:
+                raise NotConvertibleError(tag)
+            if not tag.prints:
+                self.out.append(f"{OPEN}{number}{SHUT}")
+
+    def _check_attributes(self, piece: Piece) -> None:
+        """What stands in attributes is left out, so nothing outside may depend on it."""
+        for number in PLACEHOLDER.findall(self.source, piece.start, piece.end):
+            tag = self.tags[int(number)]
+            if tag.name in STATEFUL or tag.name == "assign":
+                raise NotConvertibleError(tag)
+
+    def _start(self, piece: Piece) -> None:
+        name = piece.name
+        if self.tags:
+            self._check_attributes(piece)
+        if self.hidden == ["head"] and name not in _HEAD_ELEMENTS:
+            # Browsers end a head that was left open, too.
+            self.hidden.pop()
+        if self.hidden:
+            if name == self.hidden[-1] and name not in VOID_ELEMENTS:
+                self.hidden.append(name)
+            return
+        if _is_hidden(piece):
+            if name not in VOID_ELEMENTS:
+                self.hidden.append(name)
+            return
+        self._open(piece)
+
+    def _open(self, piece: Piece) -> None:
+        name = piece.name
+        self._break(name)
+        if name == "a":
+            self._start_link(piece)
+        elif name == "img":
+            self.out.append(html.unescape(_value(piece, "alt")))
+        elif name == "br":
+            self.out.append("\n")
+        elif name == "hr":
+            self.out.append(f"{_PARAGRAPH}---{_PARAGRAPH}")
+        elif name in ("ul", "ol"):
+            self.lists.append(1 if name == "ol" else None)
+        elif name == "li":
+            self._bullet()
+        elif name == "pre":
+            self.pre += 1
+        else:
+            self._open_cell(name)
+
+    def _open_cell(self, name: str) -> None:
+        if name == "tr":
+            self.cells.append(False)
+        elif name in ("td", "th"):
+            if self.cells and self.cells[-1]:
+                self.out.append(_CELL)
+            if self.cells:
+                self.cells[-1] = True
+
+    def _end(self, name: str) -> None:
+        if self.hidden:
+            if name == self.hidden[-1]:
+                self.hidden.pop()
+            return
+        if name == "a":
+            self._end_link()
+        elif name in ("ul", "ol") and self.lists:
+            self.lists.pop()
+        elif name == "pre":
+            self.pre = max(self.pre - 1, 0)
+        elif name == "tr" and self.cells:
+            self.cells.pop()
+        self._break(name)
+
+    def _break(self, name: str) -> None:
+        if name in _PARAGRAPHS:
+            # Lists within lists and tables within cells only begin a new line.
+            inner = (name in ("ul", "ol") and self.lists) or (name == "table" and self.cells)
+            self.out.append(_LINE if inner else _PARAGRAPH)
+        elif name in _LINES:
+            self.out.append(_LINE)
+
+    def _bullet(self) -> None:
+        depth = max(len(self.lists) - 1, 0)
+        number = self.lists[-1] if self.lists else None
+        bullet = "- " if number is None else f"{number}. "
+        if self.lists and number is not None:
+            self.lists[-1] = number + 1
+        self.out.append(_HARD * 2 * depth + bullet)
+
+    def _start_link(self, piece: Piece) -> None:
+        self._end_link()
+        self.links.append((len(self.out), html.unescape(_value(piece, "href")).strip()))
+
+    def _end_link(self) -> None:
+        if not self.links:
+            return
+        start, url = self.links.pop()
+        if not url or url.startswith("#") or url.lower().startswith("javascript:"):
+            return
+        label = _MARKS.sub(" ", "".join(self.out[start:])).strip()
+        if not label:
+            self.out.append(url)
+        elif _bare(self._alike(label)) != _bare(self._alike(url)):
+            self.out.append(f" ({url})")
+
+    def _alike(self, text: str) -> str:
+        """Tags that print the same are the same here, wherever they stand."""
+        if not self.tags:
+            return text
+        return PLACEHOLDER.sub(lambda match: self.tags[int(match[1])].source, text)
+
+
+_MARKS = re.compile(f"[{_LINE}{_PARAGRAPH}{_CELL}{_HARD}\n ]+")
+_SCHEME = re.compile(r"^(?:https?://|mailto:|tel:)(.*?)/?$", re.IGNORECASE | re.DOTALL)
+
+
+def _bare(text: str) -> str:
+    """A label or URL for comparing them: “example.com” is a label for “https://example.com/”."""
+    return _SCHEME.sub(r"\1", text.strip())
+
+
+def _value(piece: Piece, name: str) -> str:
+    found = piece.attribute(name)
+    return _SPACE.sub(" ", found.value) if found else ""
+
+
+def _is_hidden(piece: Piece) -> bool:
+    if piece.name in _DROPPED or piece.attribute("hidden"):
+        return True
+    style = piece.attribute("style")
+    return style is not None and bool(_HIDING.search(style.value.lower()))
+
+
+def _unfilled(match: re.Match[str]) -> str:
+    run = match[0]
+    return " " if _INVISIBLE.search(run) or run.isspace() or len(run) > 2 else run  # noqa: PLR2004
+
+
+_GAP = _HARD * 2
+_BLANK = f" \n{_LINE}{_PARAGRAPH}{_CELL}"
+_RUN = re.compile(f"[{_BLANK}]{{2,}}|[{_LINE}{_PARAGRAPH}{_CELL}]")
+
+
+def tidy(text: str) -> str:
+    """Writes the marks out as the line breaks and gaps that fit; no space at line ends."""
+    return _RUN.sub(_resolve, f"{_LINE}{text}{_LINE}").strip("\n").replace(_HARD, " ")
+
+
+def _resolve(match: re.Match[str]) -> str:
+    run = match[0]
+    if _PARAGRAPH in run:
+        return "\n\n"
+    breaks = run.count("\n")
+    if breaks or _LINE in run:
+        return "\n\n" if breaks > 1 else "\n"
+    return _GAP if _CELL in run else " "
+
+
+_RESOLVABLE = re.compile(f"(?<![{SHUT}{_BLANK}])([{_BLANK}]+)(?![{OPEN}{_BLANK}])")
+
+
+def settle(template_text: str) -> str:
+    """Resolves the marks of a template that no tag stands next to, so that mails have few."""
+    merged = _RUN.sub(_merge, template_text)
+    return _RESOLVABLE.sub(lambda match: _settled(match[1]), merged)
+
+
+def _merge(match: re.Match[str]) -> str:
+    """One mark, or breaks, for a run: what it comes to whatever is printed beside it."""
+    run = match[0]
+    if _PARAGRAPH in run:
+        return _PARAGRAPH
+    breaks = run.count("\n")
+    if breaks > 1:
+        return _PARAGRAPH
+    if breaks or _LINE in run:
+        return "\n" if breaks else _LINE
+    return _CELL if _CELL in run else " "
+
+
+def _settled(run: str) -> str:
+    return {_PARAGRAPH: "\n\n", _LINE: "\n", _CELL: _GAP}.get(run, run)
