@@ -75,5 +75,16 @@ class ThrowawayValkey:
 def warm_account(broker: Redis, *, limit: float) -> None:
     """Give "account" the limiter state of one that has been in use for a while."""
     micros = 1_000_000 * (int(time.time()) - 60)
-    pairs = ["last", micros, "factor", 1, "changed", micros, "frozen", 0, "limit", limit]
+    pairs: list[str | float] = [
+        "last",
+        micros,
+        "factor",
+        1,
+        "changed",
+        micros,
+        "frozen",
+        0,
+        "limit",
+        limit,
+    ]
     broker.hset("limiter:{account}", items=pairs)
