@@ -1,0 +1,1 @@
+"""Who can be reached by mail: contacts, topics, consent, suppression and import."""

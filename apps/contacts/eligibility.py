@@ -1,0 +1,190 @@
+"""Who may be mailed what: one matrix, asked set-based in SQL and by address.
+
+Both questions below read `STOPS`; nothing else in the station decides who is skipped.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db import connection, models
+
+from apps.contacts import digests
+from apps.contacts.models import ContactStatus, SuppressionReason, TopicState
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from apps.brands.models import Brand
+
+
+class MailClass(models.TextChoices):
+    COMMERCIAL = "commercial", "commercial"
+    CONFIRMATION = "confirmation", "confirmation"
+    TRANSACTIONAL = "transactional", "transactional"
+
+
+class SkipReason(models.TextChoices):
+    """In order of weight: where several apply, the first is told."""
+
+    ERASED = "erased", "had all traces removed"
+    BLOCKED = "blocked", "blocked by hand"
+    HARD_BOUNCE = "hard_bounce", "the address does not exist"
+    COMPLAINT = "complaint", "complained about a mail"
+    UNSUBSCRIBED = "unsubscribed", "has unsubscribed"
+    NOT_OPTED_IN = "not_opted_in", "has not opted in"
+
+
+_EVERY_CLASS = frozenset(MailClass)
+
+# The matrix: which classes of mail a reason stops.
+STOPS: Mapping[SkipReason, frozenset[MailClass]] = {
+    SkipReason.ERASED: _EVERY_CLASS,
+    SkipReason.BLOCKED: _EVERY_CLASS,
+    SkipReason.HARD_BOUNCE: _EVERY_CLASS,
+    SkipReason.COMPLAINT: _EVERY_CLASS,
+    SkipReason.UNSUBSCRIBED: frozenset({MailClass.COMMERCIAL}),
+    SkipReason.NOT_OPTED_IN: frozenset({MailClass.COMMERCIAL}),
+}
+# The one field of it that a brand decides, by `transactional_after_complaint`.
+BRAND_MAY_ALLOW = (SkipReason.COMPLAINT, MailClass.TRANSACTIONAL)
+
+_OF_STATUS = {
+    ContactStatus.UNSUBSCRIBED: SkipReason.UNSUBSCRIBED,
+    ContactStatus.PENDING: SkipReason.NOT_OPTED_IN,
+}
+
+
+def stops(
+    reason: SkipReason, mail_class: MailClass, *, transactional_after_complaint: bool
+) -> bool:
+    """One field of the matrix."""
+    allowed = transactional_after_complaint and (reason, mail_class) == BRAND_MAY_ALLOW
+    return mail_class in STOPS[reason] and not allowed
+
+
+def heaviest(reasons: Iterable[SkipReason]) -> SkipReason | None:
+    return min(reasons, key=list(SkipReason).index, default=None)
+
+
+def skip_reason_sql(
+    mail_class: MailClass, *, contact_alias: str = "c", topic_ids: Collection[int] = ()
+) -> tuple[str, dict[str, Any]]:
+    """A scalar expression over a row of contacts_contact: a SkipReason's value, or null.
+
+    Commercial mail about topics also needs an opt-in to one of `topic_ids`. The parameters are
+    always empty: the text holds only constants of ours, so it fits any statement. It probes one
+    index per contact: some 2.5 µs each, so a million takes 2.5 s in pages of any size.
+    """
+    parts = [_erased(contact_alias), _suppressed(mail_class, contact_alias)]
+    if mail_class in STOPS[SkipReason.UNSUBSCRIBED]:
+        parts.append(_status(contact_alias))
+        if topic_ids:
+            parts.append(_no_topic(contact_alias, topic_ids))
+    return f"coalesce({', '.join(parts)})", {}
+
+
+def blocked_addresses(
+    addresses: Collection[str], brand: Brand, mail_class: MailClass
+) -> dict[str, SkipReason]:
+    """Which look-up addresses must not get this class of mail from the brand, and why.
+
+    One query, digests of erased people included. An address that is no subscribed contact of the
+    brand is not opted in. 1,000 addresses among 1,000,000 suppressed ones take some 5 ms.
+    """
+    by_digest = dict(digests.digests_by_address(addresses))
+    found: dict[str, list[SkipReason]] = {address: [] for address in addresses}
+    subscribed = set()
+    for address, digest, reason in _known_about(list(found), list(by_digest), brand):
+        if reason == ContactStatus.SUBSCRIBED:
+            subscribed.add(address)
+        else:
+            found[address or by_digest[bytes(digest)]].append(SkipReason(reason))
+    for address in found.keys() - subscribed:
+        found[address].append(SkipReason.NOT_OPTED_IN)
+    return _decided(found, brand, mail_class)
+
+
+def _decided(
+    found: Mapping[str, list[SkipReason]], brand: Brand, mail_class: MailClass
+) -> dict[str, SkipReason]:
+    allowed = brand.transactional_after_complaint
+    decided = {
+        address: heaviest(
+            one for one in reasons if stops(one, mail_class, transactional_after_complaint=allowed)
+        )
+        for address, reasons in found.items()
+    }
+    return {address: reason for address, reason in decided.items() if reason is not None}
+
+
+def _known_about(
+    addresses: list[str], erased_digests: list[bytes], brand: Brand
+) -> list[tuple[str | None, bytes | None, str]]:
+    """(address, digest, reason) of suppressions; (address, null, reason or status) of contacts."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _KNOWN_ABOUT, {"addresses": addresses, "digests": erased_digests, "brand": brand.pk}
+        )
+        return list(cursor.fetchall())
+
+
+_STATUS_AS_REASON = " ".join(
+    f"WHEN '{status}' THEN '{reason}'" for status, reason in _OF_STATUS.items()
+)
+_KNOWN_ABOUT = f"""
+SELECT p.address, NULL::bytea, p.reason FROM contacts_suppression p
+WHERE p.address = ANY(%(addresses)s) AND p.lifted_at IS NULL
+    AND (p.brand_id IS NULL OR p.brand_id = %(brand)s)
+UNION ALL
+SELECT NULL, p.address_digest, p.reason FROM contacts_suppression p
+WHERE p.address_digest = ANY(%(digests)s) AND p.lifted_at IS NULL
+UNION ALL
+SELECT c.address, NULL, CASE WHEN c.erased_at IS NOT NULL THEN '{SkipReason.ERASED}'
+    ELSE CASE c.status {_STATUS_AS_REASON} ELSE c.status END END
+FROM contacts_contact c WHERE c.brand_id = %(brand)s AND c.address = ANY(%(addresses)s)
+"""
+
+
+def _erased(c: str) -> str:
+    # Their suppression holds a digest only, which SQL cannot compare; the contact carries a mark.
+    return f"CASE WHEN {c}.erased_at IS NOT NULL THEN '{SkipReason.ERASED}' END"
+
+
+def _suppressed(mail_class: MailClass, c: str) -> str:
+    """The heaviest suppression: the least rank, as a number, read back as its reason."""
+    order = list(SkipReason)
+    reasons = [one for one in map(SkipReason, SuppressionReason.values) if mail_class in STOPS[one]]
+    ranks = " ".join(
+        f"WHEN '{one}' THEN {order.index(one)}" + _unless_allowed(one, mail_class, c)
+        for one in reasons
+    )
+    names = ", ".join(f"'{one}'" for one in order)
+    return f"""(
+        SELECT (ARRAY[{names}])[1 + min(CASE p.reason {ranks} END)]
+        FROM contacts_suppression p
+        WHERE p.address = {c}.address AND p.lifted_at IS NULL
+            AND (p.brand_id IS NULL OR p.brand_id = {c}.brand_id)
+    )"""
+
+
+def _unless_allowed(reason: SkipReason, mail_class: MailClass, c: str) -> str:
+    """Null instead of a rank where the brand lets this class pass after all."""
+    if (reason, mail_class) != BRAND_MAY_ALLOW:
+        return ""
+    return (
+        " + CASE WHEN (SELECT b.transactional_after_complaint FROM brands_brand b"
+        f" WHERE b.id = {c}.brand_id) THEN NULL ELSE 0 END"
+    )
+
+
+def _status(c: str) -> str:
+    return f"CASE {c}.status {_STATUS_AS_REASON} END"
+
+
+def _no_topic(c: str, topic_ids: Collection[int]) -> str:
+    ids = ", ".join(str(int(one)) for one in sorted(topic_ids))
+    return f"""CASE WHEN NOT EXISTS (
+        SELECT FROM contacts_topicsubscription t
+        WHERE t.topic_id IN ({ids}) AND t.contact_id = {c}.id AND t.state = '{TopicState.OPT_IN}'
+    ) THEN '{SkipReason.NOT_OPTED_IN}' END"""

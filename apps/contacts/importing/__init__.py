@@ -1,0 +1,7 @@
+"""Importing contacts from a file: look at it, read it, stage it in chunks, merge it at once.
+
+- inspecting, dialect, columns, planning: what the file is, before anything is written
+- lines, records, people: from bytes to a person or a reason, memory flat
+- staging, merging, rejects: an unlogged table, one statement, the rows to correct
+- running: the way through all of it, on from where it stopped
+"""
