@@ -148,7 +148,7 @@ def main(argv: list[str]) -> int:
     arguments = _parser().parse_args(argv)
     try:
         return int(arguments.verb(arguments))
-    except StationError as error:
+    except (StationError, OSError) as error:  # no space, no permission: the text has the path
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -12,6 +12,7 @@ own servers, and a second run at the same time gets `<name>-2` and so on. `up` l
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -49,8 +50,11 @@ class Instance:
 
     def discard_data(self) -> None:
         """Delete the servers' data; logs stay for whoever wants to know what happened."""
-        for data in (self.folder / "data", sheltered_data(self.folder)):
+        sheltered = sheltered_data(self.folder)
+        for data in (self.folder / "data", sheltered):
             _remove(data)
+        with contextlib.suppress(OSError):  # another instance of this project may have its own
+            sheltered.parent.rmdir()
 
     def end_leftovers(self) -> int:
         """End what a start that was killed left running; returns how many processes it was."""

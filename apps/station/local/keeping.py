@@ -184,7 +184,8 @@ def _await_web(plan: Plan, supervision: Supervision) -> None:
         try:
             with urllib.request.urlopen(url, timeout=5):
                 return
-        except urllib.error.HTTPError:
+        except urllib.error.HTTPError as answer:  # 503 where a part is away is an answer too
+            answer.close()
             return
         except OSError:
             if time.monotonic() > deadline:

@@ -51,6 +51,7 @@ def is_orphaned(parent: int | None) -> bool:
 
 def turn_into(spec: dict[str, Any]) -> int:
     """Become the program of `spec`; returns an exit code only where that is not possible."""
+    os.umask(0o077)  # logs and data are nobody else's business
     os.chdir(spec["folder"])
     if spec["user"] is not None:
         become(*spec["user"])

@@ -8,21 +8,17 @@ space, percent sign, semicolon or quote in a path can be misread.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import http.client
 import os
 import shlex
-import socket
 import subprocess
 import sys
-import tempfile
 import time
-import xmlrpc.client
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from apps.station.local import processes
+from apps.station.local.controlling import ask, control_socket
 from apps.station.local.errors import NotReadyError, StationError
 from apps.station.local.programs import Program, write_private, write_spec
 
@@ -30,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _LEASH = Path(__file__).with_name("leash.py")
-_LONGEST_SOCKET_PATH = 90  # the system's limit is 104 to 108; supervisord appends its pid at first
+_RUNNING = 1  # supervisor.states.SupervisorStates
 _START_SECONDS = 15
 _END_SECONDS = 5
 _POLL_SECONDS = 0.02
@@ -45,7 +41,6 @@ logfile_backups = 2
 pidfile = run/supervisord.pid
 childlogdir = logs
 minfds = 1024
-umask = 022
 {user}
 [unix_http_server]
 file = %(ENV_FLUX_CONTROL_SOCKET)s
@@ -88,50 +83,10 @@ class ProgramState:
     uptime_seconds: int
 
 
-class _SocketConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path, *, timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
-
-
-class _SocketTransport(xmlrpc.client.Transport):
-    """XML-RPC over a unix socket."""
-
-    def __init__(self, path: Path, *, timeout: float = 30) -> None:
-        super().__init__()
-        self._path, self._timeout = path, timeout
-
-    def make_connection(self, host: Any) -> http.client.HTTPConnection:  # noqa: ARG002
-        return _SocketConnection(self._path, timeout=self._timeout)
-
-
-def control_socket(folder: Path) -> Path:
-    """Where the process manager of the instance in `folder` listens.
-
-    A unix socket's path has room for some 100 bytes. A longer folder gets a private one in the
-    temporary folder instead, named by user and digest; somebody else's is refused.
-    """
-    inside = folder / "run" / "control.sock"
-    if len(os.fsencode(inside)) <= _LONGEST_SOCKET_PATH:
-        return inside
-    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
-    private = Path(tempfile.gettempdir()) / f"flux-station-{os.geteuid()}-{digest}"
-    private.mkdir(mode=0o700, exist_ok=True)
-    status = private.lstat()
-    if status.st_uid != os.geteuid() or status.st_mode & 0o077 or private.is_symlink():
-        raise StationError(f"{private} is not a private folder of ours; remove it")
-    return private / "control.sock"
-
-
 class Supervision:
-    """The process manager of one instance; `mark` is its folder, see `processes.marked`.
+    """The process manager of the instance in `folder`, an absolute path.
 
-    `environment` is what every program starts from. Call `start` from the main thread: the kernel
+    `environment` is what every program starts from. Call `launch` from the main thread: the kernel
     takes the end of the starting thread for the death of its process.
     """
 
@@ -143,13 +98,8 @@ class Supervision:
         self._programs: dict[str, Program] = {}
         self._socket = control_socket(folder)
 
-    @property
-    def _control(self) -> Any:
-        """The interface of supervisord; a fresh connection each time, as it may have restarted."""
-        proxy = xmlrpc.client.ServerProxy(
-            "http://station", transport=_SocketTransport(self._socket)
-        )
-        return cast("Any", proxy).supervisor
+    def _ask(self, method: str, *arguments: str | bool) -> Any:
+        return ask(self._socket, method, *arguments)
 
     def launch(self, *, detached: bool) -> None:
         """Start the process manager; one that is not `detached` ends when we do, -9 included.
@@ -166,7 +116,6 @@ class Supervision:
             environment={
                 "FLUX_CONTROL_SOCKET": str(self._socket),
                 "FLUX_LEASH": shlex.join([sys.executable, "-I", "-S", str(_LEASH)]),
-                # Programs get their environment from their own file, not from here.
             },
             folder=self.folder,
         )
@@ -204,15 +153,15 @@ class Supervision:
     def is_running(self) -> bool:
         """Whether the process manager answers."""
         try:
-            return bool(self._control.getState()["statecode"] == 1)
-        except (OSError, http.client.HTTPException, xmlrpc.client.Error):
+            return bool(self._ask("getState")["statecode"] == _RUNNING)
+        except StationError:
             return False
 
     def attach(self) -> bool:
         """Take over a process manager that another process started; False where none answers."""
         if not self.is_running():
             return False
-        self.pid = int(self._control.getPID())
+        self.pid = int(self._ask("getPID"))
         return True
 
     def _write_configuration(self) -> None:
@@ -244,17 +193,13 @@ class Supervision:
             )
             self._programs[program.name] = program
         self._write_configuration()
-        control = self._control
-        control.reloadConfig()
+        self._ask("reloadConfig")
         for program in programs:
-            control.addProcessGroup(program.name)
+            self._ask("addProcessGroup", program.name)
 
     def states(self) -> list[ProgramState]:
         """Every process of every program, servers first. Raises StationError if nobody answers."""
-        try:
-            listed = self._control.getAllProcessInfo()
-        except (OSError, http.client.HTTPException) as error:
-            raise StationError(f"the process manager of {self.folder} does not answer") from error
+        listed = self._ask("getAllProcessInfo")
         return [
             ProgramState(
                 program=one["group"],
@@ -273,16 +218,14 @@ class Supervision:
 
     def stop(self, *programs: str) -> None:
         """Stop programs politely, all at the same time, and wait until they ended."""
-        control = self._control
         for name in programs:
-            control.stopProcessGroup(name, False)
+            self._ask("stopProcessGroup", name, False)
         self._await_states(programs, _SETTLED)
 
     def start_again(self, *programs: str) -> None:
         """Start programs that were stopped; returns once their processes exist."""
-        control = self._control
         for name in programs:
-            control.startProcessGroup(name, False)
+            self._ask("startProcessGroup", name, False)
         self._await_states(programs, frozenset({"STARTING", "RUNNING"}))
 
     def restart(self, *programs: str) -> None:
@@ -298,7 +241,7 @@ class Supervision:
     def stop_all(self, *, above: int = -1) -> None:
         """Stop all programs of tiers higher than `above`, tier by tier from the highest."""
         tiers: dict[int, list[str]] = {}
-        for one in self._control.getAllConfigInfo():
+        for one in self._ask("getAllConfigInfo"):
             if one["inuse"] and one["group_prio"] > above:
                 tiers.setdefault(one["group_prio"], []).append(one["group"])
         for tier in sorted(tiers, reverse=True):
@@ -319,8 +262,12 @@ class Supervision:
         Programs of tiers higher than `politely_above` are stopped politely, tier by tier; the
         others get their discard signal. Nothing of the instance is left when this returns.
         """
-        with contextlib.suppress(OSError, http.client.HTTPException, StationError):
+        with contextlib.suppress(StationError):
             self.stop_all(above=politely_above)
         processes.end_marked(self.folder, seconds=_END_SECONDS, first=self.pid)
         if self._process is not None:
             self._process.wait()
+        self._socket.unlink(missing_ok=True)
+        if not self._socket.is_relative_to(self.folder):
+            with contextlib.suppress(OSError):
+                self._socket.parent.rmdir()
