@@ -9,7 +9,7 @@ class MailConfig(AppConfig):
     def ready(self) -> None:
         from django.conf import settings
 
-        from apps.mail import due, outcomes, regrouping
+        from apps.mail import due, outcomes, redriving
         from apps.queues.dead_letters import register_redrive
         from apps.queues.partitions import MonthlyTable, register_monthly_table
         from apps.queues.sweeping import register_due_source
@@ -18,6 +18,6 @@ class MailConfig(AppConfig):
         register_due_source("mail.singles", due.due_singles)
         register_due_source("mail.closings", due.due_closings)
         register_due_source("mail.events", due.due_events)
-        register_redrive(outcomes.DEAD_LETTER_SUBJECT, regrouping.redrive_batch)
+        register_redrive(outcomes.DEAD_LETTER_SUBJECT, redriving.redrive_batch)
         register_monthly_table(MonthlyTable("mail_message", settings.MESSAGE_RETENTION_MONTHS))
         register_monthly_table(MonthlyTable("mail_deliveryevent", settings.EVENT_RETENTION_MONTHS))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from apps.contacts.eligibility import MailClass
 from apps.mail.models import Mailing
-from apps.mail.rendering import CompiledTemplate, compile_template
+from apps.mail.rendering import CompiledTemplate, Mailbox, compile_template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,12 +28,13 @@ class MailingContent:
     name: str
     mail_class: MailClass
     template: CompiledTemplate
-    from_name: str
-    from_address: str
+    sender: Mailbox
     reply_to: str
     brand: dict[str, str]
     timezone: str
 
+
+KEPT_AT_MOST = 200
 
 _kept: dict[int, tuple[float, MailingContent]] = {}
 
@@ -44,6 +45,9 @@ def mailing_contents(mailing_ids: Iterable[int]) -> dict[int, MailingContent]:
     now = time.monotonic()
     stale = [one for one in wanted if one not in _kept or _kept[one][0] < now]
     if stale:
+        if len(_kept) > KEPT_AT_MOST:
+            _kept.clear()
+            stale = list(wanted)
         mailings = Mailing.objects.select_related("brand", "sender", "content")
         for mailing in mailings.filter(pk__in=stale):
             _kept[mailing.pk] = (now + FRESH_SECONDS, describe(mailing))
@@ -57,8 +61,7 @@ def describe(mailing: Mailing) -> MailingContent:
         name=mailing.name,
         mail_class=MailClass(mailing.mail_class),
         template=compiled(mailing.content),
-        from_name=sender.name,
-        from_address=sender.email,
+        sender=Mailbox(sender.name, sender.email),
         reply_to=sender.reply_to,
         brand={
             "name": brand.name,

@@ -22,7 +22,14 @@ from apps.contacts.eligibility import MailClass, skip_reason_sql
 from apps.mail.contents import MailingContent, mailing_contents
 from apps.mail.links import LinkTarget, unsubscribe_url
 from apps.mail.models import Message
-from apps.mail.rendering import RecipientContext, TemplateProblem, build_email, encode_batch
+from apps.mail.rendering import (
+    EmailRequest,
+    Mailbox,
+    RecipientContext,
+    RenderingError,
+    build_email,
+    encode_batch,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,7 +49,8 @@ class Recipient:
     contact_id: int | None
     address: str
     variables: dict[str, Any] | None
-    contact: dict[str, Any]
+    contact: dict[str, str]
+    traits: dict[str, Any]
     skip_reason: str | None
 
 
@@ -86,7 +94,7 @@ def compose(batch: ClaimedBatch) -> Sealed:
             continue
         try:
             emails.append(_email(recipient, contents[recipient.mailing_id], now))
-        except TemplateProblem as problem:
+        except RenderingError as problem:
             sealed.resolved.append(
                 Resolved(
                     recipient.message_id, Message.State.FAILED, "template", str(problem)[:300]
@@ -95,7 +103,7 @@ def compose(batch: ClaimedBatch) -> Sealed:
             continue
         sealed.message_ids.append(recipient.message_id)
         sealed.addresses.append(recipient.address)
-    sealed.body = encode_batch(emails)
+    sealed.body = encode_batch(emails) if emails else b""
     return sealed
 
 
@@ -250,8 +258,8 @@ def _recipient(row: tuple[Any, ...]) -> Recipient:
             "last_name": last_name or "",
             "locale": locale or "",
             "timezone": timezone or "",
-            "traits": _json(traits) or {},
         },
+        traits=_json(traits) or {},
         skip_reason=reason,
     )
 
@@ -261,7 +269,7 @@ def _json(value: Any) -> Any:
     return orjson.loads(value) if isinstance(value, str | bytes) else value
 
 
-def _email(recipient: Recipient, content: MailingContent, now: datetime) -> dict[str, Any]:
+def _email(recipient: Recipient, content: MailingContent, now: datetime) -> EmailRequest:
     commercial = content.mail_class is MailClass.COMMERCIAL
     link = unsubscribe_url(
         LinkTarget(recipient.contact_id or 0, recipient.mailing_id, recipient.message_id)
@@ -269,6 +277,7 @@ def _email(recipient: Recipient, content: MailingContent, now: datetime) -> dict
     rendered = content.template.render(
         RecipientContext(
             contact=recipient.contact,
+            traits=recipient.traits,
             brand=content.brand,
             campaign={"name": content.name},
             unsubscribe_url=link,
@@ -279,11 +288,10 @@ def _email(recipient: Recipient, content: MailingContent, now: datetime) -> dict
         )
     )
     return build_email(
-        sender_name=content.from_name,
-        sender_address=content.from_address,
+        sender=content.sender,
         to=recipient.address,
         reply_to=content.reply_to,
         rendered=rendered,
-        unsubscribe_url=link if commercial else None,
+        unsubscribe_url=link if commercial else "",
         tags={"mailing": str(recipient.mailing_id), "message": str(recipient.message_id)},
     )

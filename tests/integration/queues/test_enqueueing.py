@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from celery import current_app
+from django.conf import settings
+from django.db import transaction
+from redis import Redis
+
+from apps.queues import enqueueing, sweeping
+from apps.queues.correlation import bind_correlation_id, clear_correlation_id
+from apps.queues.enqueueing import enqueue
+from apps.queues.names import Queue, TaskName
+from apps.queues.sweeping import Due, free_places, register_due_source, sweep
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def broker() -> Iterator[Redis]:
+    client = Redis.from_url(settings.REDIS_URL)
+    client.delete(*[queue.value for queue in Queue])
+    yield client
+    client.delete(*[queue.value for queue in Queue])
+    client.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_hold_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(enqueueing, "_held_until", 0.0)
+
+
+def waiting(broker: Redis, queue: Queue) -> list[dict[str, object]]:
+    return [json.loads(raw) for raw in broker.lrange(queue, 0, -1)]  # type: ignore[union-attr]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_wake_up_is_published_after_the_commit_and_not_before(broker: Redis) -> None:
+    with transaction.atomic():
+        enqueue(TaskName.SEND_BATCHES, account_id=3, copies=2)
+        assert waiting(broker, Queue.BATCH_EMAIL) == []
+
+    assert len(waiting(broker, Queue.BATCH_EMAIL)) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_wake_up_is_not_published_after_a_rollback(broker: Redis) -> None:
+    with pytest.raises(RuntimeError), transaction.atomic():
+        enqueue(TaskName.SEND_BATCHES, account_id=3)
+        raise RuntimeError
+
+    assert waiting(broker, Queue.BATCH_EMAIL) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_wake_up_carries_the_correlation_id(broker: Redis) -> None:
+    bind_correlation_id("request-0815")
+    enqueue(TaskName.SEND_BATCHES, account_id=3)
+    clear_correlation_id()
+
+    (message,) = waiting(broker, Queue.BATCH_EMAIL)
+    headers = message["headers"]
+    assert isinstance(headers, dict)
+    assert headers[enqueueing.CORRELATION_HEADER] == "request-0815"
+
+
+@pytest.fixture
+def dead_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(current_app.conf, "broker_write_url", "redis://127.0.0.1:1/0")
+    monkeypatch.setattr(enqueueing, "_producers", enqueueing._producers.__wrapped__)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_dead_broker_neither_raises_nor_holds_the_caller(dead_broker: None) -> None:
+    started = time.monotonic()
+
+    for _ in range(20):
+        enqueue(TaskName.SEND_BATCHES, account_id=3)
+
+    assert time.monotonic() - started < 5
+    assert enqueueing._held_until > started
+
+
+@pytest.mark.django_db
+def test_sweeper_publishes_no_more_than_there_are_free_places(
+    broker: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeping, "_sources", {})
+    register_due_source("test", lambda: [Due(TaskName.SEND_BATCHES, 1_000_000, {"account_id": 1})])
+
+    first = sweep(redis=broker)
+    second = sweep(redis=broker)
+
+    assert (first, second) == (10, 0)
+    assert free_places(Queue.BATCH_EMAIL, broker) == 0
+
+
+@pytest.mark.django_db
+def test_source_that_fails_does_not_stop_the_others(
+    broker: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> list[Due]:
+        raise RuntimeError
+
+    monkeypatch.setattr(sweeping, "_sources", {})
+    register_due_source("broken", fail)
+    register_due_source("sound", lambda: [Due(TaskName.CLOSE_MAILINGS, 1, {})])
+
+    assert sweep(redis=broker) == 1
+    assert len(waiting(broker, Queue.CONTROL)) == 1
+
+
+def test_broker_that_is_away_has_no_free_places() -> None:
+    nowhere = Redis.from_url("redis://127.0.0.1:1/0", socket_connect_timeout=0.2)
+
+    assert free_places(Queue.SMS, nowhere) == 0

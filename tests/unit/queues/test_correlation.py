@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+from django.http import HttpRequest, HttpResponse
+
+from apps.queues.correlation import CorrelationMiddleware, clear_correlation_id, correlation_id
+
+
+def answer(header: str | None) -> tuple[HttpResponse, list[str]]:
+    seen: list[str] = []
+
+    def view(_: HttpRequest) -> HttpResponse:
+        seen.append(correlation_id())
+        return HttpResponse()
+
+    request = HttpRequest()
+    if header is not None:
+        request.META["HTTP_X_CORRELATION_ID"] = header
+    return CorrelationMiddleware(view)(request), seen
+
+
+def test_callers_id_is_used_and_returned() -> None:
+    response, seen = answer("order-4711-abc")
+
+    assert seen == ["order-4711-abc"]
+    assert response["X-Correlation-ID"] == "order-4711-abc"
+
+
+@pytest.mark.parametrize("header", [None, "short", "x" * 65, "with space here", "semi;colon;id"])
+def test_unusable_id_is_replaced(header: str | None) -> None:
+    response, seen = answer(header)
+
+    assert seen[0] != header
+    assert len(response["X-Correlation-ID"]) == 32
+
+
+def test_id_does_not_leak_into_the_next_request() -> None:
+    _, first = answer(None)
+    _, second = answer(None)
+    clear_correlation_id()
+
+    assert first != second
