@@ -1,0 +1,24 @@
+"""Texts of the provider's, made fit for logs and ledgers."""
+
+from __future__ import annotations
+
+import re
+
+MESSAGE_LENGTH = 200
+
+_EDGES = r"\s<>\"'`(),;:\[\]{}"
+# Also percent-encoded, as in paths, and with a quoted local part.
+_ADDRESS = re.compile(rf"""(?:"[^"]*"|[^{_EDGES}]+)?(?:@|＠|%40)[^{_EDGES}]*""", re.IGNORECASE)  # noqa: RUF001 - the wide sign is meant
+_KEY = re.compile(r"\bre_[A-Za-z0-9_]{4,}")
+_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
+
+
+def scrub(text: str) -> str:
+    """One line without addresses and keys, at most 200 characters."""
+    line = " ".join(text.split())
+    return _KEY.sub("<key>", _ADDRESS.sub("<address>", line))[:MESSAGE_LENGTH]
+
+
+def error_name(name: object) -> str:
+    """The provider's name of an error, or `unnamed` where it is none."""
+    return name if isinstance(name, str) and _NAME.fullmatch(name) else "unnamed"
