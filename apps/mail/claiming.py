@@ -45,13 +45,13 @@ class ClaimedBatch:
 _CLAIM = """
 UPDATE mail_batch batch
    SET fence = batch.fence + 1,
-       due_at = now() + make_interval(secs => %(lease)s),
+       due_at = statement_timestamp() + make_interval(secs => %(lease)s),
        attempts = batch.attempts + (batch.state = 'calling')::int,
        ambiguous = batch.ambiguous OR batch.state = 'calling'
   FROM (
         SELECT id FROM (
             SELECT id FROM mail_batch
-             WHERE account_id = %(account)s AND state = 'calling' AND due_at <= now()
+             WHERE account_id = %(account)s AND state = 'calling' AND due_at <= statement_timestamp()
                AND (mailing_id IS NULL) = %(single)s
              ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
         ) recovered
@@ -63,8 +63,8 @@ UPDATE mail_batch batch
    AND (batch.state = 'calling' OR account.stopped_at IS NULL)
 RETURNING batch.id, batch.account_id, batch.mailing_id, batch.month, batch.fence, batch.attempts,
           batch.throttles, batch.ambiguous, batch.state = 'calling', batch.key,
-          coalesce(extract(epoch FROM now() - batch.key_made_at), 0)::float,
-          coalesce(extract(epoch FROM now() - batch.failing_since), 0)::float
+          coalesce(extract(epoch FROM statement_timestamp() - batch.key_made_at), 0)::float,
+          coalesce(extract(epoch FROM statement_timestamp() - batch.failing_since), 0)::float
 """
 _CLAIM_BULK = _CLAIM.format(
     planned="""
@@ -74,7 +74,7 @@ _CLAIM_BULK = _CLAIM.format(
                      ORDER BY random()) mailing
              CROSS JOIN LATERAL (
                    SELECT id FROM mail_batch
-                    WHERE mailing_id = mailing.id AND state = 'planned' AND due_at <= now()
+                    WHERE mailing_id = mailing.id AND state = 'planned' AND due_at <= statement_timestamp()
                     ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
                    ) found
              LIMIT 1
@@ -84,7 +84,7 @@ _CLAIM_SINGLE = _CLAIM.format(
     planned="""
             SELECT id FROM mail_batch
              WHERE account_id = %(account)s AND state = 'planned' AND mailing_id IS NULL
-               AND due_at <= now()
+               AND due_at <= statement_timestamp()
              ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
 """
 )
@@ -114,7 +114,7 @@ WITH waiting AS (
     SELECT message.month, message.id
       FROM mail_message message
       JOIN mail_mailing mailing ON mailing.id = message.mailing_id
-     WHERE message.due_at <= now() AND mailing.account_id = %(account)s
+     WHERE message.due_at <= statement_timestamp() AND mailing.account_id = %(account)s
        AND mailing.state = 'running'
      ORDER BY message.due_at LIMIT {BATCH_SIZE}
        FOR UPDATE OF message SKIP LOCKED
@@ -123,7 +123,7 @@ WITH waiting AS (
     SELECT month, id FROM waiting WHERE month = (SELECT min(month) FROM waiting)
 ), made AS (
     INSERT INTO mail_batch (account_id, state, month, size, due_at, correlation_id)
-    SELECT %(account)s, 'planned', month, count(*), now(), %(correlation)s
+    SELECT %(account)s, 'planned', month, count(*), statement_timestamp(), %(correlation)s
       FROM chosen GROUP BY month
     RETURNING id
 )
@@ -145,7 +145,7 @@ def release(batch: ClaimedBatch) -> None:
     """Gives back a claimed batch that was not sealed, due again at once."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE mail_batch SET due_at = now()"
+            "UPDATE mail_batch SET due_at = statement_timestamp()"
             " WHERE id = %s AND fence = %s AND state = 'planned'",
             [batch.id, batch.fence],
         )

@@ -43,6 +43,7 @@ def _limiter(pid: int, account_id: int, rate_limit: float) -> Limiter:
         account_key=f"account:{account_id}",
         default_limit=rate_limit,
         worker_id=f"{socket.gethostname()}:{pid}",
+        live_workers_floor=settings.LIMITER_WORKER_FLOOR,
     )
 
 

@@ -19,14 +19,14 @@ _BATCHES = f"""
 SELECT account.id,
        (SELECT count(*) FROM (
             SELECT 1 FROM mail_batch
-             WHERE account_id = account.id AND state = 'calling' AND due_at <= now()
+             WHERE account_id = account.id AND state = 'calling' AND due_at <= statement_timestamp()
                AND mailing_id IS NOT NULL LIMIT {ENOUGH}) recovered)
      + CASE WHEN account.stopped_at IS NOT NULL THEN 0 ELSE
        (SELECT count(*) FROM (
             SELECT 1 FROM mail_mailing mailing
              CROSS JOIN LATERAL (SELECT 1 FROM mail_batch
                                   WHERE mailing_id = mailing.id AND state = 'planned'
-                                    AND due_at <= now() LIMIT {ENOUGH}) planned
+                                    AND due_at <= statement_timestamp() LIMIT {ENOUGH}) planned
              WHERE mailing.account_id = account.id AND mailing.state = 'running'
                AND mailing.kind = 'bulk' LIMIT {ENOUGH}) due) END
   FROM brands_provideraccount account
@@ -35,14 +35,14 @@ SELECT account.id,
 _SINGLES = f"""
 SELECT account_id, count(*) FROM (
     (SELECT account_id FROM mail_batch
-      WHERE mailing_id IS NULL AND state IN ('planned', 'calling') AND due_at <= now()
+      WHERE mailing_id IS NULL AND state IN ('planned', 'calling') AND due_at <= statement_timestamp()
       LIMIT {ENOUGH})
     UNION ALL
     (SELECT mailing.account_id FROM mail_message message
        JOIN mail_mailing mailing ON mailing.id = message.mailing_id AND mailing.state = 'running'
        JOIN brands_provideraccount account ON account.id = mailing.account_id
         AND account.stopped_at IS NULL
-      WHERE message.due_at <= now() LIMIT {ENOUGH})
+      WHERE message.due_at <= statement_timestamp() LIMIT {ENOUGH})
 ) due GROUP BY account_id
 """
 

@@ -120,7 +120,7 @@ def pause_for_provider(*, mailing_id: int | None, account_id: int, reason: str) 
 
 _CLOSE = """
 UPDATE mail_mailing mailing
-   SET state = 'completed', completed_at = now(), state_changed_at = now()
+   SET state = 'completed', completed_at = statement_timestamp(), state_changed_at = statement_timestamp()
  WHERE state = 'running' AND kind = 'bulk' AND audience_completed_at IS NOT NULL
    AND NOT EXISTS (SELECT 1 FROM mail_batch batch
                     WHERE batch.mailing_id = mailing.id AND batch.state IN ('planned', 'calling'))
@@ -148,14 +148,14 @@ WITH batches AS (
        FOR UPDATE OF batch SKIP LOCKED
 ), messages AS (
     UPDATE mail_message message
-       SET state = 'skipped', reason = 'cancelled', settled_at = now()
+       SET state = 'skipped', reason = 'cancelled', settled_at = statement_timestamp()
       FROM batches
      WHERE message.month = batches.month AND message.batch_id = batches.id
        AND message.state = 'pending'
 )
 UPDATE mail_batch batch
    SET state = 'cancelled', skipped = batch.size - batch.sent - batch.failed - batch.unknown,
-       settled_at = now(), fence = batch.fence + 1
+       settled_at = statement_timestamp(), fence = batch.fence + 1
   FROM batches WHERE batch.id = batches.id
 """
 

@@ -49,7 +49,7 @@ _SETTLE = """
 WITH settled AS (
     UPDATE mail_batch
        SET state = %(batch_state)s, sent = sent + %(sent)s, failed = failed + %(failed)s,
-           unknown = unknown + %(unknown)s, settled_at = now(), last_error = %(error)s
+           unknown = unknown + %(unknown)s, settled_at = statement_timestamp(), last_error = %(error)s
      WHERE id = %(batch)s AND fence = %(fence)s AND state = 'calling'
     RETURNING id
 ), history AS (
@@ -58,7 +58,7 @@ WITH settled AS (
 ), messages AS (
     UPDATE mail_message message
        SET state = given.state, reason = given.reason, detail = given.detail,
-           provider_id = given.provider_id, address = given.address, settled_at = now(),
+           provider_id = given.provider_id, address = given.address, settled_at = statement_timestamp(),
            delivery = greatest(message.delivery, given.delivery)
       FROM settled, unnest(%(ids)s::bigint[], %(states)s::text[], %(reasons)s::text[],
                            %(details)s::text[], %(provider_ids)s::text[], %(addresses)s::text[],
@@ -131,8 +131,8 @@ def settle_all(
 _TRY_SAME_AGAIN = """
 WITH kept AS (
     UPDATE mail_batch
-       SET due_at = now() + make_interval(secs => %(wait)s), ambiguous = ambiguous OR %(doubt)s,
-           failing_since = coalesce(failing_since, now()), last_error = %(error)s,
+       SET due_at = statement_timestamp() + make_interval(secs => %(wait)s), ambiguous = ambiguous OR %(doubt)s,
+           failing_since = coalesce(failing_since, statement_timestamp()), last_error = %(error)s,
            throttles = throttles + %(throttled)s
      WHERE id = %(batch)s AND fence = %(fence)s AND state = 'calling'
     RETURNING id
@@ -168,8 +168,8 @@ _UNSEAL = """
 WITH planned AS (
     UPDATE mail_batch
        SET state = 'planned', key = '', key_made_at = NULL, digest = NULL,
-           due_at = now() + make_interval(secs => %(wait)s),
-           failing_since = CASE WHEN %(failing)s THEN coalesce(failing_since, now())
+           due_at = statement_timestamp() + make_interval(secs => %(wait)s),
+           failing_since = CASE WHEN %(failing)s THEN coalesce(failing_since, statement_timestamp())
                                 ELSE failing_since END,
            last_error = %(error)s, throttles = throttles + %(throttled)s
      WHERE id = %(batch)s AND fence = %(fence)s AND state = 'calling' AND NOT ambiguous

@@ -69,7 +69,7 @@ WITH page AS MATERIALIZED (
     SELECT %(month)s, %(mailing)s, numbered.id, chunks.batch_id, numbered.address,
            CASE WHEN numbered.reason IS NULL THEN 'pending' ELSE 'skipped' END,
            coalesce(numbered.reason, ''),
-           CASE WHEN numbered.reason IS NULL THEN NULL ELSE now() END
+           CASE WHEN numbered.reason IS NULL THEN NULL ELSE statement_timestamp() END
       FROM numbered
       LEFT JOIN chunks ON numbered.reason IS NULL AND chunks.chunk = numbered.chunk
      ORDER BY numbered.id
@@ -136,7 +136,7 @@ def _advance(
             "         (mailing_id, after_contact, until_contact, planned, skipped)"
             "  VALUES (%(mailing)s, %(after)s, %(last)s, %(planned)s, %(skipped)s::jsonb))"
             " UPDATE mail_mailing SET audience_cursor = %(last)s,"
-            "        audience_completed_at = CASE WHEN %(complete)s THEN now() END"
+            "        audience_completed_at = CASE WHEN %(complete)s THEN statement_timestamp() END"
             "  WHERE id = %(mailing)s",
             {
                 "mailing": mailing.pk,

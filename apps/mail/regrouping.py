@@ -28,7 +28,7 @@ RETRY_PAGE = 10_000
 _SPLIT = """
 WITH parent AS (
     UPDATE mail_batch
-       SET state = 'split', size = size - %(travelling)s, settled_at = now(),
+       SET state = 'split', size = size - %(travelling)s, settled_at = statement_timestamp(),
            last_error = %(error)s
      WHERE id = %(batch)s AND fence = %(fence)s AND state = 'calling'
     RETURNING id, account_id, mailing_id, month, correlation_id

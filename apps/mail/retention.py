@@ -15,7 +15,7 @@ _BODIES = f"""
 DELETE FROM mail_batchbody
  WHERE batch_id IN (
        SELECT body.batch_id FROM mail_batchbody body JOIN mail_batch batch ON batch.id = batch_id
-        WHERE batch.settled_at < now() - make_interval(secs => %s)
+        WHERE batch.settled_at < statement_timestamp() - make_interval(secs => %s)
         ORDER BY batch.id LIMIT {DELETE_PAGE})
 """
 
@@ -23,7 +23,7 @@ DELETE FROM mail_batchbody
 _BATCHES = f"""
 WITH expired AS (
     SELECT id FROM mail_batch
-     WHERE month < date_trunc('month', now()) - make_interval(months => %s)
+     WHERE month < date_trunc('month', statement_timestamp()) - make_interval(months => %s)
      ORDER BY id LIMIT {DELETE_PAGE}
 ), history AS (
     DELETE FROM mail_batchattempt USING expired WHERE batch_id = expired.id

@@ -111,10 +111,10 @@ _SEAL = """
 WITH sealed AS (
     UPDATE mail_batch batch
        SET state = CASE WHEN %(travelling)s > 0 THEN 'calling' ELSE 'settled' END,
-           settled_at = CASE WHEN %(travelling)s > 0 THEN NULL ELSE now() END,
-           key = %(key)s, digest = %(digest)s, key_made_at = now(), attempts = attempts + 1,
+           settled_at = CASE WHEN %(travelling)s > 0 THEN NULL ELSE statement_timestamp() END,
+           key = %(key)s, digest = %(digest)s, key_made_at = statement_timestamp(), attempts = attempts + 1,
            skipped = skipped + %(skipped)s, failed = failed + %(failed)s,
-           due_at = now() + make_interval(secs => %(lease)s)
+           due_at = statement_timestamp() + make_interval(secs => %(lease)s)
      WHERE id = %(batch)s AND fence = %(fence)s AND state = 'planned'
        AND (mailing_id IS NULL OR EXISTS (
             SELECT 1 FROM mail_mailing WHERE id = batch.mailing_id AND state = 'running'))
@@ -124,7 +124,7 @@ WITH sealed AS (
     SELECT id, %(body)s FROM sealed WHERE %(travelling)s > 0
 ), resolved AS (
     UPDATE mail_message message
-       SET state = given.state, reason = given.reason, detail = given.detail, settled_at = now()
+       SET state = given.state, reason = given.reason, detail = given.detail, settled_at = statement_timestamp()
       FROM sealed, unnest(%(ids)s::bigint[], %(states)s::text[], %(reasons)s::text[],
                           %(details)s::text[]) AS given (id, state, reason, detail)
      WHERE message.month = %(month)s AND message.id = given.id
@@ -182,13 +182,20 @@ def reopen(batch: ClaimedBatch) -> Sealed:
         row = cursor.fetchone()
     if row is None:
         raise BodyMissingError(f"Batch {batch.id} has no body.")
-    body = zstandard.ZstdDecompressor().decompress(bytes(row[0]))
-    addresses = [email["to"][0] for email in orjson.loads(body)]
+    body = _intact(bytes(row[0]), digest=bytes(row[1]))
+    addresses = [email["to"][0] for email in orjson.loads(body)] if body else []
     message_ids = list(row[2])
-    intact = hashlib.sha256(body).digest() == bytes(row[1])
-    if not intact or len(addresses) != len(message_ids):
+    if body is None or len(addresses) != len(message_ids):
         raise BodyMissingError(f"The body of batch {batch.id} does not fit its messages.")
     return Sealed(batch.key, body, message_ids, addresses)
+
+
+def _intact(compressed: bytes, *, digest: bytes) -> bytes | None:
+    try:
+        body = zstandard.ZstdDecompressor().decompress(compressed)
+    except zstandard.ZstdError:
+        return None
+    return body if hashlib.sha256(body).digest() == digest else None
 
 
 _RECIPIENTS = """

@@ -51,6 +51,8 @@ TURN_SECONDS = 10.0
 # Its mailing waits for a person; a call in doubt asks again this often meanwhile.
 QUOTA_WAIT_SECONDS = 900.0
 IN_FLIGHT_WAIT_SECONDS = 1.0
+# What the client calls a request that could not leave at its slot's instant.
+MISSED_SLOT = "late"
 # While the call's slot is still to come, the batch is composed. It takes about this long.
 COMPOSE_LEAD_MS = 100
 
@@ -142,10 +144,16 @@ def _send_owned(batch: ClaimedBatch, door: Door, slot: Slot) -> bool:
     if not sealed.message_ids:
         door.limiter.give_back(slot)
         return False
-    if not _keep_slot(slot, door.limiter):
+    try:
+        accepted = _leave(sealed, door, slot)
+    except ResendFailure as failure:
+        door.limiter.observe(failure.rate.limit)
+        _settle_failure(batch, sealed, door, failure)
+        return True
+    if accepted is None:
         put_back(batch, Attempt("held"), wait_seconds=0.0, failing=False)
         return False
-    _call(batch, sealed, door)
+    _settle_accepted(batch, sealed, door, accepted)
     return True
 
 
@@ -177,18 +185,28 @@ def _pending(batch: ClaimedBatch) -> tuple[list[int], list[str]]:
     return [row[0] for row in rows], [row[1] for row in rows]
 
 
-def _keep_slot(slot: Slot, limiter: Limiter) -> bool:
-    """Waits for the slot's instant; a slot that composing has outlived is reserved anew.
+def _leave(sealed: Sealed, door: Door, slot: Slot) -> BatchAccepted | None:
+    """Calls at the slot's instant; a slot that composing has outlived is reserved anew.
 
-    False where the limiter grants none within a third of the lease.
+    None where the limiter grants no other within a third of the lease: then nothing has left.
     """
     ends_at = time.monotonic() + settings.BATCH_LEASE_SECONDS / 3
+    door.client.connect_ahead()
     current: Slot | None = slot
     while current is not None:
         if current.wait():
-            return True
-        current = _slot_until(ends_at, limiter)
-    return False
+            try:
+                return door.client.send_batch(
+                    sealed.body,
+                    sealed.key,
+                    size=len(sealed.message_ids),
+                    leave_by=current.leave_by,
+                )
+            except SurelyNotSent as failure:
+                if failure.name != MISSED_SLOT:
+                    raise
+        current = _slot_until(ends_at, door.limiter)
+    return None
 
 
 def _slot_until(ends_at: float, limiter: Limiter) -> Slot | None:
@@ -201,17 +219,10 @@ def _slot_until(ends_at: float, limiter: Limiter) -> Slot | None:
         time.sleep(answer.retry_in_s)
 
 
-def _call(batch: ClaimedBatch, sealed: Sealed, door: Door) -> None:
-    try:
-        accepted = door.client.send_batch(sealed.body, sealed.key)
-    except ResendFailure as failure:
-        door.limiter.observe(failure.rate.limit)
-        _settle_failure(batch, sealed, door, failure)
-        return
-    door.limiter.observe(accepted.rate.limit)
-    _remember_limit(door.account, accepted.rate.limit)
-    attempt = Attempt("accepted", latency_ms=accepted.latency_ms)
-    settle(batch, sealed, _verdicts(accepted), attempt)
+def _settle_accepted(
+    batch: ClaimedBatch, sealed: Sealed, door: Door, accepted: BatchAccepted
+) -> None:
+    settle(batch, sealed, _verdicts(accepted), Attempt("accepted", accepted.latency_ms))
     log.info(
         "batch_settled",
         sent=len(sealed.message_ids) - len(accepted.errors),
@@ -219,6 +230,8 @@ def _call(batch: ClaimedBatch, sealed: Sealed, door: Door) -> None:
         attempt=batch.attempts,
         latency_ms=round(accepted.latency_ms, 1),
     )
+    door.limiter.observe(accepted.rate.limit)
+    _remember_limit(door.account, accepted.rate.limit)
 
 
 def _verdicts(accepted: BatchAccepted) -> list[Verdict]:

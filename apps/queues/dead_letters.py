@@ -43,7 +43,7 @@ VALUES (%(queue)s, %(task)s, %(subject)s, %(subject_id)s, %(reason)s, %(error)s,
 ON CONFLICT {conflict}
 DO UPDATE SET reason = excluded.reason, error = excluded.error,
               attempts = greatest(queues_deadletter.attempts + 1, excluded.attempts),
-              correlation_id = excluded.correlation_id, last_failed_at = now()
+              correlation_id = excluded.correlation_id, last_failed_at = statement_timestamp()
 RETURNING id
 """
 _BY_SUBJECT = _RECORD.format(
