@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
-Parse = Callable[[object], object]
 T = TypeVar("T")
+K = TypeVar("K")
 
 
 class SettingError(ValueError):
@@ -73,11 +73,11 @@ def text(value: object) -> str:
 
 
 def pairs(
-    key: Callable[[str], T], value: Callable[[object], object], *, form: str
-) -> Callable[[object], dict[T, object]]:
+    key: Callable[[str], K], value: Callable[[object], T], *, form: str
+) -> Callable[[object], dict[K, T]]:
     """A mapping, from a JSON object or from `key=value,key=value`."""
 
-    def parse(given: object) -> dict[T, object]:
+    def parse(given: object) -> dict[K, T]:
         try:
             return {key(name): value(part) for name, part in _items(given)}
         except ValueError as error:

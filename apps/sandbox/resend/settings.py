@@ -40,16 +40,15 @@ RATED_OUTCOMES = (Outcome.BOUNCED, Outcome.COMPLAINED, Outcome.OPENED, Outcome.C
 T = TypeVar("T")
 
 
-def _rates(kinds: Callable[[str], T]) -> Callable[[object], dict[T, object]]:
-    parse = pairs(kinds, number(0, 1), form="kind=rate,kind=rate with rates from 0 to 1")
+def _rates(kinds: Callable[[str], T]) -> Callable[[object], dict[T, float]]:
+    return pairs(kinds, number(0, 1), form="kind=rate,kind=rate with rates from 0 to 1")
 
-    def parse_rates(value: object) -> dict[T, object]:
-        rates = parse(value)
-        if sum(rate for rate in rates.values() if isinstance(rate, float)) > 1 + 1e-9:
-            raise SettingError("rates that add up to at most 1")
-        return rates
 
-    return parse_rates
+def _fault_rates(value: object) -> dict[FaultKind, float]:
+    rates = _rates(FaultKind)(value)
+    if sum(rates.values()) > 1 + 1e-9:
+        raise SettingError("rates that add up to at most 1")
+    return rates
 
 
 def _rated_outcome(name: str) -> Outcome:
@@ -140,9 +139,7 @@ class Settings:
     )
     faults: dict[FaultKind, float] = field(
         default_factory=dict,
-        metadata=_about(
-            _rates(FaultKind), "faults of sends by rate: 500_after=0.05,reset_after=0.05"
-        ),
+        metadata=_about(_fault_rates, "faults of sends by rate: 500_after=0.05,reset_after=0.05"),
     )
     fault_script: dict[int, FaultKind] = field(
         default_factory=dict,
