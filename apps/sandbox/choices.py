@@ -13,6 +13,14 @@ class SettingError(ValueError):
     """A setting has an unknown name or an unusable value; the text says which, and what fits."""
 
 
+def read(name: str, parse: Callable[[object], T], value: object) -> T:
+    """The value of what is called `name`; raises a SettingError that says what was expected."""
+    try:
+        return parse(value)
+    except ValueError as error:
+        raise SettingError(f"{name}: expected {error}, found {value!r}") from error
+
+
 def whole(minimum: int) -> Callable[[object], int]:
     def parse(value: object) -> int:
         if isinstance(value, str) and value.strip().lstrip("-").isdigit():

@@ -247,14 +247,15 @@ class ResendSandbox:
     def _control(self, method: str, action: str, body: object = None) -> dict[str, Any]:
         connection = HTTPConnection("127.0.0.1", self._port, timeout=10)
         try:
-            connection.request(method, f"/_sandbox/{action}", orjson.dumps(body or {}))
+            document = orjson.dumps(body or {}, option=orjson.OPT_NON_STR_KEYS)
+            connection.request(method, f"/_sandbox/{action}", document)
             answer = connection.getresponse()
-            document: dict[str, Any] = orjson.loads(answer.read())
+            found: dict[str, Any] = orjson.loads(answer.read())
         finally:
             connection.close()
         if answer.status != 200:  # noqa: PLR2004 - anything else is a refusal
-            raise SandboxError(document["error"])
-        return document
+            raise SandboxError(found["error"])
+        return found
 
 
 def _as_text(value: object) -> str:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 
 import orjson
 
-from apps.sandbox.choices import SettingError, number, optional, text, whole
+from apps.sandbox.choices import SettingError, number, one_of, optional, read, whole
 from apps.sandbox.faults import Fault, FaultKind
 from apps.sandbox.journal import read_page
 from apps.sandbox.resend.accounts import check_override
@@ -166,8 +166,8 @@ def _reset(server: ResendServer, _: Request) -> Document:
 def _accepted(server: ResendServer, request: Request) -> Document:
     """A page of the log of accepted messages; `next_offset` is where the next one starts."""
     query = {name: values[-1] for name, values in parse_qs(request.query).items()}
-    offset = whole(0)(query.get("offset", "0"))
-    limit = min(whole(1)(query.get("limit", "1000")), MAX_PAGE)
+    offset = read("offset", whole(0), query.get("offset", "0"))
+    limit = min(read("limit", whole(1), query.get("limit", "1000")), MAX_PAGE)
     lines, next_offset = read_page(server.acceptance.journal.path, offset=offset, limit=limit)
     return {"data": [orjson.loads(line) for line in lines], "next_offset": next_offset}
 
@@ -175,12 +175,11 @@ def _accepted(server: ResendServer, request: Request) -> Document:
 def _next_fault(server: ResendServer, request: Request) -> Document:
     """Let the next `count` sends fail: `{"kind", "count": 1, "seconds": null}`."""
     body = _body(request)
-    kinds = ", ".join(FaultKind)
-    if body.get("kind") not in set(FaultKind):
-        raise SettingError(f"kind: expected one of {kinds}, found {body.get('kind')!r}")
-    fault = Fault(FaultKind(text(body["kind"])), optional(number(0))(body.get("seconds")))
-    server.faults.add_next(fault, count=whole(1)(body.get("count", 1)))
-    return {"kind": fault.kind, "count": body.get("count", 1), "seconds": fault.seconds}
+    kind = FaultKind(read("kind", one_of(*FaultKind), body.get("kind")))
+    fault = Fault(kind, read("seconds", optional(number(0)), body.get("seconds")))
+    count = read("count", whole(1), body.get("count", 1))
+    server.faults.add_next(fault, count=count)
+    return {"kind": kind, "count": count, "seconds": fault.seconds}
 
 
 _ACTIONS: dict[tuple[str, str], Action] = {

@@ -15,6 +15,7 @@ from apps.sandbox.choices import (
     one_of,
     optional,
     pairs,
+    read,
     switch,
     text,
     whole,
@@ -213,7 +214,4 @@ def parse(name: str, value: object) -> Any:
     """The value of the setting called `name`, from text or JSON."""
     if name not in FIELDS:
         raise SettingError(f"{name}: no such setting; there are {', '.join(FIELDS)}")
-    try:
-        return FIELDS[name].metadata["parse"](value)
-    except ValueError as error:
-        raise SettingError(f"{name}: expected {error}, found {value!r}") from error
+    return read(name, FIELDS[name].metadata["parse"], value)
