@@ -52,7 +52,12 @@ def create_campaign(  # noqa: PLR0913 - the parts of a campaign, each named by i
         text=text,
     )
     campaign = Campaign.objects.create(
-        brand_id=found.brand_id, sender=found, template=template, name=name, audience=audience
+        brand_id=found.brand_id,
+        slug=template.slug,
+        sender=found,
+        template=template,
+        name=name,
+        audience=audience,
     )
     return campaign.pk
 

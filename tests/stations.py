@@ -231,7 +231,7 @@ class SendingStation:
                 subject=subject,
                 html=html,
                 text=text,
-                audience=dict(audience or {}),
+                audience=dict(audience or {"everyone": True}),
             )
         )
 
