@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from apps.mail.rendering.context import RecipientContext
-from apps.mail.rendering.plaintext import text_of, tidy
+from apps.mail.rendering.plaintext import plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -54,7 +54,7 @@ def uses_unsubscribe_link(
     branch that one of them does not see is no link. Comments and hidden elements do not count.
     """
     return all(
-        _SENTINEL_URL in _shown(rendered.html) and _SENTINEL_URL in rendered.text
+        _SENTINEL_URL in plain_text(rendered.html) and _SENTINEL_URL in rendered.text
         for rendered in _rendered(template, samples, unsubscribe_url=_SENTINEL_URL)
     )
 
@@ -102,14 +102,10 @@ _NOBODY = RecipientContext(
 )
 
 
-def _shown(markup: str) -> str:
-    return tidy(text_of(markup))
-
-
 def _shows_address(rendered: RenderedMail, written: str) -> bool:
     return all(
         _SENTINEL_ADDRESS in words or (written and written in words)
-        for words in (_words(_shown(rendered.html)), _words(rendered.text))
+        for words in (_words(plain_text(rendered.html)), _words(rendered.text))
     )
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from dateutil import parser as dateutil_parser
+from liquid import Markup
 from liquid.exceptions import FilterArgumentError
 from liquid.undefined import is_undefined
 
@@ -49,7 +50,9 @@ def show_date(value: object, form: object, *, clock: Clock) -> str:
     moment = _read(value, clock)
     if moment is None:
         return str(value)
-    return _format(moment, str(form))
+    shown = _format(moment, str(form))
+    # Written in the template, the format may hold markup, as in “%d&nbsp;%B”.
+    return Markup(shown) if isinstance(form, Markup) else shown
 
 
 def _read(value: object, clock: Clock) -> datetime | None:
@@ -103,10 +106,14 @@ def _parse(text: str, today: str) -> datetime | None:
 def _named_offset(name: str | None, offset: int | None) -> tzinfo | None:
     """Without this, dateutil takes the machine's own zone for a name it knows there."""
     if offset is not None:
-        from datetime import timezone
-
         return timezone(timedelta(seconds=offset))
     return UTC if name in ("UTC", "GMT", "Z") else None
+
+
+def _signed_offset(moment: datetime) -> str:
+    minutes = int((moment.utcoffset() or timedelta()).total_seconds()) // 60
+    sign = "-" if minutes < 0 else "+"
+    return f"{sign}{abs(minutes) // 60:02d}{abs(minutes) % 60:02d}"
 
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -134,7 +141,7 @@ _WORDS: dict[str, Callable[[datetime], str]] = {
     "p": lambda at: "AM" if at.hour < 12 else "PM",  # noqa: PLR2004 - noon
     "P": lambda at: "am" if at.hour < 12 else "pm",  # noqa: PLR2004 - noon
     "Z": lambda at: at.tzname() or "",
-    "z": lambda at: _offset(at),
+    "z": _signed_offset,
     "n": lambda _: "\n",
     "t": lambda _: "\t",
     "%": lambda _: "%",
@@ -199,9 +206,3 @@ def _padded(number: int, flags: str, width: int, fill: str) -> str:
     if "_" in flags:
         fill = " "
     return str(number).rjust(width, "0" if "0" in flags else fill)
-
-
-def _offset(moment: datetime) -> str:
-    minutes = int((moment.utcoffset() or timedelta()).total_seconds()) // 60
-    sign = "-" if minutes < 0 else "+"
-    return f"{sign}{abs(minutes) // 60:02d}{abs(minutes) % 60:02d}"

@@ -7,13 +7,13 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any, TextIO
 
 from liquid import BoundTemplate, Environment, RenderContext, escape
+from liquid.ast import ConditionalBlockNode
 from liquid.builtin.content import ContentNode, Literal
 from liquid.builtin.expressions import FilteredExpression, Path
 from liquid.builtin.output import Output, OutputNode
 from liquid.builtin.tags.case_tag import CaseNode
 from liquid.builtin.tags.if_tag import IfNode
 from liquid.builtin.tags.unless_tag import UnlessNode
-from liquid.ast import ConditionalBlockNode
 from liquid.exceptions import LiquidError, LiquidInterrupt, UnknownFilterError
 from liquid.stringify import to_liquid_string
 from liquid.undefined import UNDEFINED
@@ -26,7 +26,6 @@ from apps.mail.rendering.bounds import (
     walk_nodes,
 )
 from apps.mail.rendering.filters import PLAIN_TEXT_FILTERS, WITHHELD_FILTERS, guarded_filters
-from apps.mail.rendering.limits import Budget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from liquid.expression import Expression
 
     from apps.mail.rendering.dates import Clock
+    from apps.mail.rendering.limits import Budget
 
 # Namespaces whose keys the station gives, whether or not there is a value: a name that is not
 # in them is a slip of the author's, even behind `default`. Traits and variables are open.
@@ -114,7 +114,7 @@ class ParsedTemplate:
     __slots__ = ("_excused", "_template")
 
     def __init__(self, source: str, environment: StationEnvironment) -> None:
-        """Raises `RenderFailure` for anything the author did wrong."""
+        """Raises `RenderFailedError` for anything the author did wrong."""
         self._template = _parse(source, environment)
         bound_ranges(self._template.nodes)
         self._excused = _excused(self._template.nodes)
@@ -127,7 +127,7 @@ class ParsedTemplate:
         budget: Budget,
         missing: dict[str, None],
     ) -> str:
-        """Adds the names that had no value to `missing`. Raises `RenderFailure`."""
+        """Adds the names that had no value to `missing`. Raises `RenderFailedError`."""
         context = StationContext(self._template, namespace, clock, budget, missing, self._excused)
         buffer = _MeteredBuffer(budget)
         node: Node | None = None
@@ -143,7 +143,7 @@ class ParsedTemplate:
         return buffer.getvalue()
 
 
-class RenderFailure(Exception):
+class RenderFailedError(Exception):
     """A template could not be parsed or rendered: the library's error and where it happened."""
 
     def __init__(self, error: BaseException, token: Token | None) -> None:
@@ -190,7 +190,8 @@ class StationContext(RenderContext):
                     else self.get_item(found, segment)
                 )
         except (KeyError, IndexError, TypeError):
-            self._note(path, token, closed=_is_closed(path))
+            if isinstance(root, str):
+                self._note(path, token, closed=_is_closed(path))
             return super().get(path, token=token, default=default)
         if found is None or found == "":
             self._note(path, token, closed=False)
@@ -245,7 +246,7 @@ def _parse(source: str, environment: StationEnvironment) -> BoundTemplate:
     try:
         template = environment.from_string(source)
     except LiquidError as error:
-        raise RenderFailure(error.__cause__ or error, error.token) from error
+        raise RenderFailedError(error.__cause__ or error, error.token) from error
     _check_filters(template.nodes, environment)
     return template
 
@@ -260,7 +261,7 @@ def _check_filters(nodes: Sequence[Node], environment: StationEnvironment) -> No
                         error = UnknownFilterError(
                             f"unknown filter '{filter_.name}'", token=filter_.token
                         )
-                        raise RenderFailure(error, filter_.token)
+                        raise RenderFailedError(error, filter_.token)
 
 
 def _excused(nodes: Sequence[Node]) -> frozenset[int]:
@@ -285,9 +286,9 @@ def _paths(expressions: Sequence[Expression] | Any) -> set[int]:
     }
 
 
-def _failure(error: BaseException, node: Node | None) -> RenderFailure:
+def _failure(error: BaseException, node: Node | None) -> RenderFailedError:
     token = error.token if isinstance(error, LiquidError) else None
-    return RenderFailure(error, token or (node.token if node else None))
+    return RenderFailedError(error, token or (node.token if node else None))
 
 
 def _is_closed(path: list[object]) -> bool:

@@ -23,16 +23,14 @@ if TYPE_CHECKING:
 
     from apps.mail.rendering.limits import Budget
 
-GuardedFilter = Callable[..., object] if TYPE_CHECKING else object
-
 # “safe” would let what a person typed into a form become markup in everybody's mail client.
 # “escapejs” is for scripts, which no mail client runs.
 WITHHELD_FILTERS = frozenset(("safe", "escapejs"))
 
 
-def guarded_filters(environment: Environment) -> dict[str, GuardedFilter]:
+def guarded_filters(environment: Environment) -> dict[str, Callable[..., object]]:
     """Every filter of the environment as `(budget, clock, left, *args, **kwargs)`."""
-    filters: dict[str, GuardedFilter] = {
+    filters: dict[str, Callable[..., object]] = {
         name: _guarded(_bound(function, environment), _RECKONED.get(name))
         for name, function in environment.filters.items()
     }

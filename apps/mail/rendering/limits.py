@@ -18,6 +18,7 @@ class RenderLimits:
 
     source_characters: int = 262_144
     tag_characters: int = 8_192
+    tags: int = 3_000
     steps: int = 50_000
     written_characters: int = 1_000_000
     value_characters: int = 200_000

@@ -11,11 +11,11 @@ from apps.mail.rendering.engine import (
     TEXT,
     TEXT_FROM_HTML,
     ParsedTemplate,
-    RenderFailure,
+    RenderFailedError,
     StationEnvironment,
 )
 from apps.mail.rendering.limits import DEFAULT_LIMITS, Budget, RenderLimits
-from apps.mail.rendering.plaintext import text_of, tidy
+from apps.mail.rendering.plaintext import plain_text, tidy
 from apps.mail.rendering.preparing import PreparedHtml, prepare_html, prepare_text
 from apps.mail.rendering.problems import (
     LimitReachedError,
@@ -29,6 +29,8 @@ from apps.mail.rendering.styles import inline_styles
 from apps.mail.rendering.tags import Restored, check_source, protect
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from apps.mail.rendering.context import RecipientContext
     from apps.mail.rendering.dates import Clock
 
@@ -69,11 +71,15 @@ class CompiledTemplate:
         subject = self._subject(rendering)
         html = rendering.run(self.html)
         if self.styles_each_mail:
-            html = _inlined(html)
-        text = rendering.run(self.text) if self.text else tidy(text_of(html))
-        if self.text is not None and self.text.made_from_html:
-            text = tidy(text)
+            html = _worked_on(html, inline_styles)
+        text = self._text(rendering, html)
         return RenderedMail(subject, html, text, tuple(rendering.missing))
+
+    def _text(self, rendering: _Rendering, html: str) -> str:
+        if self.text is None:
+            return _worked_on(html, plain_text)
+        text = rendering.run(self.text)
+        return tidy(text) if self.text.made_from_html else text
 
     def _subject(self, rendering: _Rendering) -> str:
         subject = _UNPRINTABLE.sub(" ", rendering.run(self.subject)).strip()
@@ -119,7 +125,7 @@ class _Rendering:
                 budget=Budget(self.limits),
                 missing=self.missing,
             )
-        except RenderFailure as failure:
+        except RenderFailedError as failure:
             raise _problem_in(source.part, failure, source.restored) from failure
 
 
@@ -131,6 +137,7 @@ def compile_template(
     A missing or blank `text` is made from the HTML. Raises `TemplateProblem`, the first one found;
     `find_problems` returns one per part.
     """
+    text_source: _Source | None
     subject_source = _compile_plain("subject", subject, limits)
     prepared = _prepare_html(html, limits)
     restored = prepared.template.restore()
@@ -193,7 +200,7 @@ def _compile_made_text(prepared: PreparedHtml) -> tuple[_Source | None, str]:
     restored = made.template.restore()
     try:
         parsed = ParsedTemplate(restored.source, TEXT_FROM_HTML)
-    except RenderFailure:
+    except RenderFailedError:
         return None, "its tags make no template of their own"
     return _Source("html", parsed, restored, made_from_html=True), ""
 
@@ -203,24 +210,26 @@ def _parse(
 ) -> ParsedTemplate:
     try:
         return ParsedTemplate(source, environment)
-    except RenderFailure as failure:
-        raise _problem_in(part, failure, restored, kind=ProblemKind.SYNTAX) from failure
+    except RenderFailedError as failure:
+        raise _problem_in(part, failure, restored) from failure
 
 
-def _inlined(html: str) -> str:
+def _worked_on(html: str, work: Callable[[str], str]) -> str:
     try:
-        return inline_styles(html)
+        return work(html)
     except LimitReachedError as error:
         raise problem_from(error, part="html", line=None) from error
 
 
 def _problem_in(
-    part: Part, failure: RenderFailure, restored: Restored | None, kind: ProblemKind | None = None
+    part: Part,
+    failure: RenderFailedError,
+    restored: Restored | None,
 ) -> TemplateProblem:
     line = line_of(failure.token)
     if restored is not None and failure.token is not None:
         line = restored.line_at(max(failure.token.start_index, 0))
-    return problem_from(failure.error, part=part, line=line, kind=kind)
+    return problem_from(failure.error, part=part, line=line)
 
 
 def _problem(part: Part, message: str, kind: ProblemKind) -> TemplateProblem:

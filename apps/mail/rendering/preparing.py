@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from apps.mail.rendering.branches import UnbalancedError, go, ways
-from apps.mail.rendering.markup import Kind, Piece, scan
-from apps.mail.rendering.plaintext import NotConvertibleError, settle, text_of, tidy
-from apps.mail.rendering.styles import has_style_sheet, inline_styles
+from apps.mail.rendering.markup import Attribute, Kind, Piece, scan
+from apps.mail.rendering.plaintext import NotConvertibleError, plain_text, settle, text_of, tidy
+from apps.mail.rendering.styles import inline_styles, is_sheet
 from apps.mail.rendering.tags import PLACEHOLDER, LiquidTag, Protected
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class PreparedText:
 def prepare_html(source: Protected) -> PreparedHtml:
     """Raises `LimitReachedError` for style sheets and nesting out of bounds."""
     pieces = list(scan(source.text))
-    if not has_style_sheet(pieces):
+    if not any(map(is_sheet, pieces)):
         return PreparedHtml(source)
     inlined = source.with_text(inline_styles(source.text))
     reason = _why_styles_differ(source, pieces) or _why_ways_differ(source, inlined)
@@ -52,28 +52,34 @@ def prepare_text(html: PreparedHtml) -> PreparedText:
     if html.why_each:
         return PreparedText(None, "the styles of each mail decide what is shown")
     source = html.template
-    for tag in source.tags:
-        if tag.makes_markup or "&" in tag.source:
-            return PreparedText(None, f"{_at(tag)} prints HTML")
     try:
         text = source.with_text(settle(text_of(source.text, source.tags)))
-        if any(
-            "{" in literal[-1:] or "{{" in literal or "{%" in literal
-            for literal, tag in text.pieces()
-            if tag is None
-        ):
-            return PreparedText(None, "it shows “{{” or “{%” as text")
-        if not all(_same_text(source, text, way) for way in range(ways(source))):
-            return PreparedText(None, "its text depends on which branches are shown")
+        reason = _why_text_differs(source, text)
     except NotConvertibleError as error:
-        return PreparedText(None, f"{_at(error.args[0])} stands in a hidden place")
+        reason = f"{_at(error.tag)} stands in a hidden place"
     except UnbalancedError:
-        return PreparedText(None, "tags open in one element and close in another")
-    return PreparedText(text)
+        reason = _UNBALANCED
+    return PreparedText(None, reason) if reason else PreparedText(text)
+
+
+_UNBALANCED = "tags open in one element and close in another"
+
+
+def _why_text_differs(source: Protected, text: Protected) -> str:
+    for tag in source.tags:
+        if tag.makes_markup or "&" in tag.source:
+            return f"{_at(tag)} prints HTML"
+    for literal, _ in text.pieces():
+        # Entities for braces are text in HTML; decoded they would be tags.
+        if literal.endswith("{") or "{{" in literal or "{%" in literal:
+            return "it shows “{” as text"
+    if not all(_same_text(source, text, way) for way in range(ways(source))):
+        return "its text depends on which branches are shown"
+    return ""
 
 
 def _same_text(source: Protected, text: Protected, way: int) -> bool:
-    return tidy(text_of(go(source, way))) == tidy(go(text, way))
+    return plain_text(go(source, way)) == tidy(go(text, way))
 
 
 def _why_ways_differ(source: Protected, inlined: Protected) -> str:
@@ -82,24 +88,23 @@ def _why_ways_differ(source: Protected, inlined: Protected) -> str:
             if _canonical(go(inlined, way)) != _canonical(inline_styles(go(source, way))):
                 return "which styles apply depends on which branches are shown"
     except UnbalancedError:
-        return "tags open in one element and close in another"
+        return _UNBALANCED
     return ""
 
 
 # Selectors whose matches depend on which other elements are there.
-_STRUCTURAL = re.compile(r":(?:nth|first|last|only|empty|has|is|not|where)|[+~](?!=)")
+_STRUCTURAL = re.compile(r":(?:nth|first|last|only|empty|has)|[+~](?!=)")
+_AT_RULE = re.compile(r"@[^{};]*(?:;|\{(?:[^{}]*\{[^{}]*\})*[^{}]*\})")
+_RULE = re.compile(r"([^{}]+)\{[^{}]*\}")
 _SELECTED_ATTRIBUTE = re.compile(r"\[\s*([\w-]+)")
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 
 
 def _why_styles_differ(source: Protected, pieces: list[Piece]) -> str:
     """What the ways of a template do not show, because it depends on what is printed."""
-    css = "".join(
-        source.text[piece.start : piece.end]
-        for piece in pieces
-        if piece.kind is Kind.RAW and piece.name == "style"
+    css = _COMMENT.sub(
+        "", "".join(source.text[piece.start : piece.end] for piece in pieces if is_sheet(piece))
     )
-    css = _COMMENT.sub("", css)
     selected = {"class", "id", *(name.lower() for name in _SELECTED_ATTRIBUTE.findall(css))}
     for tag in source.tags:
         if tag.makes_markup:
@@ -107,7 +112,7 @@ def _why_styles_differ(source: Protected, pieces: list[Piece]) -> str:
     return (
         _why_sheet(source, css)
         or _why_attributes(source, pieces, selected)
-        or _why_structure(source, pieces, structural=bool(_STRUCTURAL.search(css)))
+        or _why_structure(source, pieces, structural=_is_structural(source, pieces, css))
     )
 
 
@@ -126,18 +131,34 @@ def _why_attributes(source: Protected, pieces: list[Piece], selected: set[str]) 
     for piece in pieces:
         if piece.kind is not Kind.START:
             continue
-        for text in _selecting_texts(source.text, piece, selected):
+        for text in _selecting_texts(piece, selected):
             for tag in source.tags_in(text):
                 return f"{_at(tag)} changes a class, an id or which attributes there are"
     return ""
 
 
-def _selecting_texts(source: str, piece: Piece, selected: set[str]) -> Iterator[str]:
+def _selecting_texts(piece: Piece, selected: set[str]) -> Iterator[str]:
     yield piece.name
     for attribute in piece.attributes:
         yield attribute.name
         if attribute.name in selected:
             yield attribute.value
+
+
+def _is_structural(source: Protected, pieces: list[Piece], css: str) -> bool:
+    """Whether such a selector matches anything here; many sheets carry some for one mail client."""
+    rules = "".join(
+        match[0] for match in _RULE.finditer(_AT_RULE.sub("", css)) if _STRUCTURAL.search(match[1])
+    )
+    if not rules:
+        return False
+    body = "".join(source.text[piece.start : piece.end] for piece in pieces if not is_sheet(piece))
+    bare = source.with_text(f"<style>{rules}</style>{body}")
+    try:
+        shown = [bare.text, *(go(bare, way) for way in range(ways(bare)))]
+    except UnbalancedError:
+        return True
+    return any(_canonical(inline_styles(text)) != _canonical(text) for text in shown)
 
 
 def _why_structure(source: Protected, pieces: list[Piece], *, structural: bool) -> str:
@@ -165,13 +186,14 @@ def _canonical(html: str) -> list[object]:
         if piece.kind is Kind.START
         else html[piece.start : piece.end]
         for piece in scan(html)
-        if not (piece.kind is Kind.RAW and piece.name == "style")
+        if not is_sheet(piece)
     ]
 
 
-def _canonical_attribute(attribute: object) -> object:
-    name, value, *_ = attribute  # type: ignore[misc]  # a NamedTuple
-    return (name, _declared(value) if name == "style" else value)
+def _canonical_attribute(attribute: Attribute) -> object:
+    if attribute.name == "style":
+        return _declared(attribute.value)
+    return (attribute.name, attribute.value)
 
 
 def _declared(style: str) -> dict[str, str]:

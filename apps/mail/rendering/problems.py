@@ -10,6 +10,7 @@ from liquid.exceptions import (
     BlockNestingError,
     ContextDepthError,
     LiquidError,
+    LiquidSyntaxError,
     ResourceLimitError,
     UnknownFilterError,
 )
@@ -17,8 +18,7 @@ from liquid.exceptions import (
 if TYPE_CHECKING:
     from liquid import Token
 
-type_of_part = Literal["subject", "html", "text"]
-Part = type_of_part
+Part = Literal["subject", "html", "text"]
 
 
 class ProblemKind(StrEnum):
@@ -134,12 +134,10 @@ def in_plain_words(error: BaseException) -> str:
     return said or type(error).__name__
 
 
-def problem_from(
-    error: BaseException, *, part: Part, line: int | None, kind: ProblemKind | None = None
-) -> TemplateProblem:
+def problem_from(error: BaseException, *, part: Part, line: int | None) -> TemplateProblem:
     """The named problem for whatever came out of the library."""
     return TemplateProblem(
-        part=part, line=line, message=in_plain_words(error), kind=kind or _kind_of(error)
+        part=part, line=line, message=in_plain_words(error), kind=_kind_of(error)
     )
 
 
@@ -153,7 +151,7 @@ def line_of(token: Token | None) -> int | None:
 def _kind_of(error: BaseException) -> ProblemKind:
     if isinstance(error, ResourceLimitError | RecursionError):
         return ProblemKind.LIMIT
-    if isinstance(error, UnknownFilterError):
+    if isinstance(error, UnknownFilterError | LiquidSyntaxError):
         return ProblemKind.SYNTAX
     return ProblemKind.VALUE
 

@@ -34,17 +34,13 @@ def _inliner() -> css_inline.CSSInliner:
     )
 
 
-def has_style_sheet(pieces: list[Piece]) -> bool:
-    return any(piece.kind is Kind.RAW and piece.name == "style" for piece in pieces)
-
-
 def inline_styles(source: str) -> str:
     """The source with its rules inlined; placeholders of Liquid tags stay in their places.
 
     Reads no file and asks no server. Raises `LimitReachedError`.
     """
     pieces = list(scan(source))
-    if not has_style_sheet(pieces):
+    if not any(map(is_sheet, pieces)):
         return source
     check_nesting(pieces)
     _check_size(source, pieces)
@@ -53,9 +49,9 @@ def inline_styles(source: str) -> str:
 
 
 def _check_size(source: str, pieces: list[Piece]) -> None:
-    rules = sum(source.count("{", piece.start, piece.end) for piece in pieces if _is_sheet(piece))
+    rules = sum(source.count("{", piece.start, piece.end) for piece in pieces if is_sheet(piece))
     selectors = rules + sum(
-        source.count(",", piece.start, piece.end) for piece in pieces if _is_sheet(piece)
+        source.count(",", piece.start, piece.end) for piece in pieces if is_sheet(piece)
     )
     elements = sum(1 for piece in pieces if piece.kind is Kind.START)
     if selectors * elements > MAX_COMPARISONS:
@@ -65,7 +61,7 @@ def _check_size(source: str, pieces: list[Piece]) -> None:
         )
 
 
-def _is_sheet(piece: Piece) -> bool:
+def is_sheet(piece: Piece) -> bool:
     return piece.kind is Kind.RAW and piece.name == "style"
 
 
@@ -73,7 +69,7 @@ def _marked_copy(source: str, pieces: list[Piece]) -> str:
     copied: list[str] = []
     for number, piece in enumerate(pieces):
         text = source[piece.start : piece.end]
-        if _is_sheet(piece):
+        if is_sheet(piece):
             copied.append(PLACEHOLDER.sub(r"fxliquid\1z", text))
         elif piece.kind is Kind.START and piece.name != "link":
             copied.append(_marked_tag(source, number, piece))
@@ -95,23 +91,28 @@ def _marked_tag(source: str, number: int, piece: Piece) -> str:
 
 @dataclass(frozen=True)
 class _Answer:
-    """By number of the piece: its `style`, escaped for double quotes; and what is left of sheets."""
+    """By the piece's number: its `style`, escaped for double quotes; what is left of a sheet."""
 
     styles: dict[int, str]
     sheets: dict[int, str]
 
 
+# css-inline writes all start tags in this form.
+_ANSWERED = re.compile(r"""<([a-z][^\s>]*)((?:\s[^\s=>]+(?:="[^"]*")?)+)>""", re.IGNORECASE)
+_MARKED = re.compile(rf'\s{_MARK}="(\d+)"')
+_STYLED = re.compile(r'\sstyle="([^"]*)"')
+
+
 def _read_answer(html: str) -> _Answer:
     answer = _Answer({}, {})
-    sheet: int | None = None
-    for piece in scan(html):
-        if piece.kind is Kind.START:
-            mark, style = piece.attribute(_MARK), piece.attribute("style")
-            sheet = int(mark.value) if mark and piece.name == "style" else None
-            if mark and style:
-                answer.styles.setdefault(int(mark.value), _with_placeholders(style.value))
-        elif _is_sheet(piece) and sheet is not None:
-            answer.sheets[sheet] = _with_placeholders(html[piece.start : piece.end])
+    for match in _ANSWERED.finditer(html):
+        mark, style = _MARKED.search(match[2]), _STYLED.search(match[2])
+        if mark and style:
+            # An element that the parser opened again comes twice.
+            answer.styles.setdefault(int(mark[1]), _with_placeholders(style[1]))
+        if mark and match[1] == "style":
+            end = html.find("</style>", match.end())
+            answer.sheets[int(mark[1])] = _with_placeholders(html[match.end() : end])
     return answer
 
 
@@ -122,7 +123,7 @@ def _with_placeholders(css: str) -> str:
 def _spliced(source: str, pieces: list[Piece], answer: _Answer) -> str:
     written: list[str] = []
     for number, piece in enumerate(pieces):
-        if _is_sheet(piece):
+        if is_sheet(piece):
             written.append(answer.sheets.get(number - 1, ""))
         elif number in answer.styles:
             written.append(_styled_tag(source, piece, answer.styles[number]))

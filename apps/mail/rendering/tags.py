@@ -150,28 +150,36 @@ def check_source(source: str, *, part: Part, limits: RenderLimits) -> None:
 
 
 def _check_tags(source: str, part: Part, limits: RenderLimits) -> None:
-    at = _next_tag(source, 0)
-    while at >= 0:
-        end = _end_of_tag(source, at, part)
-        if end - at > limits.tag_characters:
-            raise TemplateProblem(
-                part=part,
-                line=_line(source, at),
-                message=f"the tag has {end - at:,} characters (limit: {limits.tag_characters:,})",
-                kind=ProblemKind.LIMIT,
-            )
-        if _BLANKS.search(source, at, end):
-            raise TemplateProblem(
-                part=part,
-                line=_line(source, at),
-                message=f"the tag has more than {_MAX_BLANKS} blanks in a row",
-            )
-        at = _next_tag(source, _end_of_verbatim(source, at, end, part))
+    count = 0
+    found = _TAG_START.search(source)
+    while found:
+        count += 1
+        end = _end_of_tag(source, found.start(), part)
+        _check_tag(source, found.start(), end, part, limits)
+        found = _TAG_START.search(source, _end_of_verbatim(source, found.start(), end, part))
+    if count > limits.tags:
+        raise TemplateProblem(
+            part=part,
+            line=None,
+            message=f"has {count:,} Liquid tags (limit: {limits.tags:,})",
+            kind=ProblemKind.LIMIT,
+        )
 
 
-def _next_tag(source: str, start: int) -> int:
-    found = _TAG_START.search(source, start)
-    return found.start() if found else -1
+def _check_tag(source: str, at: int, end: int, part: Part, limits: RenderLimits) -> None:
+    if end - at > limits.tag_characters:
+        raise TemplateProblem(
+            part=part,
+            line=_line(source, at),
+            message=f"the tag has {end - at:,} characters (limit: {limits.tag_characters:,})",
+            kind=ProblemKind.LIMIT,
+        )
+    if _BLANKS.search(source, at, end):
+        raise TemplateProblem(
+            part=part,
+            line=_line(source, at),
+            message=f"the tag has more than {_MAX_BLANKS} blanks in a row",
+        )
 
 
 _TAG_START = re.compile(r"\{[{%]")
