@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROJECT = Path(__file__).resolve().parents[3]
+VAR = PROJECT / "var"
 THROWAWAY = ("demo", "test", "faults", "bench")
 LASTING = "up"
 _MOST_AT_ONCE = 20
@@ -119,7 +120,7 @@ def _make_folder(folder: Path) -> None:
     folder.chmod(0o711)
 
 
-def throwaway_instance(name: str, *, var: Path = PROJECT / "var") -> Instance:
+def throwaway_instance(name: str, *, var: Path = VAR) -> Instance:
     """An empty folder for one run of the demo, tests, faults or a benchmark.
 
     Ends and removes what an earlier run of that name left behind when it was killed.
@@ -137,7 +138,7 @@ def throwaway_instance(name: str, *, var: Path = PROJECT / "var") -> Instance:
     raise StationError(f"{_MOST_AT_ONCE} runs of {name!r} are under way already")
 
 
-def lasting_instance(*, var: Path = PROJECT / "var") -> Instance:
+def lasting_instance(*, var: Path = VAR) -> Instance:
     """The folder of the lasting station, locked while it is started or ended.
 
     Raises AlreadyRunningError while another process does so.

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from apps.station.local import procfile
 from apps.station.local.environment import django_environment, inherited, with_our_python
 from apps.station.local.errors import NotReadyError, StationError
-from apps.station.local.instance import LASTING, PROJECT, lasting_instance
+from apps.station.local.instance import LASTING, PROJECT, VAR, lasting_instance
 from apps.station.local.ports import LOOPBACK, free_port
 from apps.station.local.programs import (
     PROVIDER_TIER,
@@ -34,6 +34,7 @@ from apps.station.local.supervision import Supervision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from apps.station.local.instance import Instance
     from apps.station.local.secrets import Secrets
@@ -130,7 +131,7 @@ def make_plan(
         addresses=Addresses(
             web=f"{base}/",
             admin=f"{base}/admin/",
-            health=f"{base}/health/",
+            health=f"{base}/healthz",
             sandbox=environment["RESEND_API_URL"] if extra else "",
             admin_user=ADMIN,
             admin_password=secrets.admin_password,
@@ -178,7 +179,7 @@ def _make_admin(plan: Plan) -> None:
 
 def _await_web(plan: Plan, supervision: Supervision) -> None:
     """Wait until the web application answers anything at all."""
-    url = f"http://{LOOPBACK}:{plan.environment['PORT']}/health/"
+    url = f"http://{LOOPBACK}:{plan.environment['PORT']}/healthz"
     deadline = time.monotonic() + _WEB_SECONDS
     while True:
         try:
@@ -221,12 +222,12 @@ def addresses_of(instance: Instance) -> Addresses:
     return Addresses(**json.loads(stored))
 
 
-def up(*, preferred_port: int = PREFERRED_PORT) -> tuple[Addresses, bool]:
+def up(*, preferred_port: int = PREFERRED_PORT, var: Path = VAR) -> tuple[Addresses, bool]:
     """Start the lasting station; returns its addresses and whether it was started just now.
 
     Raises StationError, with everything ended again, where a part does not start.
     """
-    instance = lasting_instance()
+    instance = lasting_instance(var=var)
     try:
         if _running(instance) is not None:
             return addresses_of(instance), False
@@ -246,9 +247,9 @@ def up(*, preferred_port: int = PREFERRED_PORT) -> tuple[Addresses, bool]:
         instance.release()
 
 
-def down() -> bool:
+def down(*, var: Path = VAR) -> bool:
     """End the lasting station politely; False where none was running (leftovers are ended)."""
-    instance = lasting_instance()
+    instance = lasting_instance(var=var)
     try:
         supervision = _running(instance)
         if supervision is None:
@@ -259,18 +260,18 @@ def down() -> bool:
         instance.release()
 
 
-def environment() -> dict[str, str]:
+def environment(*, var: Path = VAR) -> dict[str, str]:
     """The environment of the running station, for a command that wants to join in.
 
     Raises StationError where it is not running.
     """
-    folder = PROJECT / "var" / LASTING
+    folder = var / LASTING
     if not Supervision(folder, environment={}).is_running():
         raise StationError("the station is not running; start it with: make up")
     return {**inherited(), **read_environment(folder / "environment")}
 
 
-def states() -> list[ProgramState]:
+def states(*, var: Path = VAR) -> list[ProgramState]:
     """Every program of the lasting station; empty where it is not running."""
-    supervision = Supervision(PROJECT / "var" / LASTING, environment={})
+    supervision = Supervision(var / LASTING, environment={})
     return supervision.states() if supervision.attach() else []

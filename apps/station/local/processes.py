@@ -111,16 +111,20 @@ def end_marked(folder: Path, *, seconds: float, first: int | None = None) -> int
     """End every process of the instance in `folder`, the process manager before the rest.
 
     `first` is the id of the process manager, which would start again what ends; it is killed at
-    once. Programs get `seconds` to end by themselves. Returns how many processes there were.
+    once. Leaders of programs get `seconds` to end by themselves and end their children; what then
+    remains is killed. Returns how many processes there were.
     """
     processes = marked(folder)
     if first is not None:
         kill(one.pid for one in processes if one.pid == first)
-    for one in filter(_is_leader, processes):
+    leaders = list(filter(_is_leader, processes))
+    for one in leaders:
         _ask_to_end(one)
-    if not await_end(processes, seconds=seconds):
-        # Again from the start: the living may have had children in the meantime.
-        remaining = {one.pid: one for one in [*filter(is_alive, processes), *marked(folder)]}
-        kill(remaining)
-        await_end(list(remaining.values()), seconds=_KILL_SECONDS)
+    await_end(leaders, seconds=seconds)
+    # Again from the start: the living may have had children in the meantime.
+    remaining = {one.pid: one for one in [*filter(is_alive, processes), *marked(folder)]}
+    for one in remaining.values():
+        with contextlib.suppress(psutil.Error):
+            one.kill()  # asks first whether its id was given to another process meanwhile
+    await_end(list(remaining.values()), seconds=_KILL_SECONDS)
     return len(processes)
