@@ -7,8 +7,8 @@ import re
 MESSAGE_LENGTH = 200
 
 _EDGES = r"\s<>\"'`(),;:\[\]{}"
-# Also percent-encoded, as in paths, and with a quoted local part.
-_ADDRESS = re.compile(rf"""(?:"[^"]*"|[^{_EDGES}]+)?(?:@|＠|%40)[^{_EDGES}]*""", re.IGNORECASE)  # noqa: RUF001 - the wide sign is meant
+# Also with a wide sign, percent-encoded as in paths, and with a quoted local part.
+_ADDRESS = re.compile(rf"""(?:"[^"]*"|[^{_EDGES}]+)?(?:@|\uff20|%40)[^{_EDGES}]*""", re.IGNORECASE)
 _KEY = re.compile(r"\bre_[A-Za-z0-9_]{4,}")
 _NAME = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 
