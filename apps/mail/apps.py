@@ -19,5 +19,6 @@ class MailConfig(AppConfig):
         register_due_source("mail.closings", due.due_closings)
         register_due_source("mail.events", due.due_events)
         register_redrive(outcomes.DEAD_LETTER_SUBJECT, redriving.redrive_batch)
+        register_redrive(redriving.EVENT_SUBJECT, redriving.redrive_event)
         register_monthly_table(MonthlyTable("mail_message", settings.MESSAGE_RETENTION_MONTHS))
         register_monthly_table(MonthlyTable("mail_deliveryevent", settings.EVENT_RETENTION_MONTHS))
