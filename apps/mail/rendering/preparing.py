@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 from apps.mail.rendering.branches import UnbalancedError, go, ways
 from apps.mail.rendering.markup import Attribute, Kind, Piece, scan
 from apps.mail.rendering.plaintext import NotConvertibleError, plain_text, settle, text_of, tidy
+from apps.mail.rendering.sheets import placeholders_outside_of_values, rules, without_comments
 from apps.mail.rendering.styles import inline_styles, is_sheet
-from apps.mail.rendering.tags import PLACEHOLDER, LiquidTag, Protected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from apps.mail.rendering.tags import LiquidTag, Protected
 
 
 @dataclass(frozen=True)
@@ -94,16 +96,13 @@ def _why_ways_differ(source: Protected, inlined: Protected) -> str:
 
 # Selectors whose matches depend on which other elements are there.
 _STRUCTURAL = re.compile(r":(?:nth|first|last|only|empty|has)|[+~](?!=)")
-_AT_RULE = re.compile(r"@[^{};]*(?:;|\{(?:[^{}]*\{[^{}]*\})*[^{}]*\})")
-_RULE = re.compile(r"([^{}]+)\{[^{}]*\}")
 _SELECTED_ATTRIBUTE = re.compile(r"\[\s*([\w-]+)")
-_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 
 
 def _why_styles_differ(source: Protected, pieces: list[Piece]) -> str:
     """What the ways of a template do not show, because it depends on what is printed."""
-    css = _COMMENT.sub(
-        "", "".join(source.text[piece.start : piece.end] for piece in pieces if is_sheet(piece))
+    css = without_comments(
+        "".join(source.text[piece.start : piece.end] for piece in pieces if is_sheet(piece))
     )
     selected = {"class", "id", *(name.lower() for name in _SELECTED_ATTRIBUTE.findall(css))}
     for tag in source.tags:
@@ -120,10 +119,8 @@ def _why_sheet(source: Protected, css: str) -> str:
     for tag in source.tags_in(css):
         if not tag.prints:
             return f"{_at(tag)} stands in a style sheet"
-    for match in PLACEHOLDER.finditer(css):
-        before = re.findall(r"[{};:]", css[: match.start()])
-        if not before or before[-1] != ":" or before.count("{") <= before.count("}"):
-            return f"{_at(source.tags[int(match[1])])} stands in a selector"
+    for number in placeholders_outside_of_values(css):
+        return f"{_at(source.tags[number])} stands in a selector"
     return ""
 
 
@@ -147,13 +144,11 @@ def _selecting_texts(piece: Piece, selected: set[str]) -> Iterator[str]:
 
 def _is_structural(source: Protected, pieces: list[Piece], css: str) -> bool:
     """Whether such a selector matches anything here; many sheets carry some for one mail client."""
-    rules = "".join(
-        match[0] for match in _RULE.finditer(_AT_RULE.sub("", css)) if _STRUCTURAL.search(match[1])
-    )
-    if not rules:
+    doubtful = "".join(rule for selector, rule in rules(css) if _STRUCTURAL.search(selector))
+    if not doubtful:
         return False
     body = "".join(source.text[piece.start : piece.end] for piece in pieces if not is_sheet(piece))
-    bare = source.with_text(f"<style>{rules}</style>{body}")
+    bare = source.with_text(f"<style>{doubtful}</style>{body}")
     try:
         shown = [bare.text, *(go(bare, way) for way in range(ways(bare)))]
     except UnbalancedError:

@@ -97,7 +97,7 @@ class _Answer:
     sheets: dict[int, str]
 
 
-# css-inline writes all start tags in this form.
+# css-inline writes all start tags in this form, and “<” in texts as an entity.
 _ANSWERED = re.compile(r"""<([a-z][^\s>]*)((?:\s[^\s=>]+(?:="[^"]*")?)+)>""", re.IGNORECASE)
 _MARKED = re.compile(rf'\s{_MARK}="(\d+)"')
 _STYLED = re.compile(r'\sstyle="([^"]*)"')
@@ -105,14 +105,17 @@ _STYLED = re.compile(r'\sstyle="([^"]*)"')
 
 def _read_answer(html: str) -> _Answer:
     answer = _Answer({}, {})
-    for match in _ANSWERED.finditer(html):
+    match = _ANSWERED.search(html)
+    while match:
+        at = match.end()
         mark, style = _MARKED.search(match[2]), _STYLED.search(match[2])
         if mark and style:
             # An element that the parser opened again comes twice.
             answer.styles.setdefault(int(mark[1]), _with_placeholders(style[1]))
         if mark and match[1] == "style":
-            end = html.find("</style>", match.end())
-            answer.sheets[int(mark[1])] = _with_placeholders(html[match.end() : end])
+            at = html.find("</style>", match.end())
+            answer.sheets[int(mark[1])] = _with_placeholders(html[match.end() : at])
+        match = _ANSWERED.search(html, at)
     return answer
 
 
