@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from functools import cache
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -11,7 +12,7 @@ from django.db import connection
 from apps.contacts.models import Suppression, SuppressionReason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 # Names a lock of the database, shared by everything that makes contacts and held alone by erasing.
 _LOCK = 0x436F6E74616374  # "Contact"
@@ -23,14 +24,13 @@ def newest_version() -> int:
 
 def digest(address: str, *, version: int) -> bytes:
     """HMAC-SHA256 of a look-up address under one version of ERASURE_KEYS; 32 bytes."""
-    return hmac.digest(settings.ERASURE_KEYS[version], address.encode(), "sha256")
+    return bytes.fromhex(_hex_digest(_keyed(settings.ERASURE_KEYS[version]), address))
 
 
-def digests_by_address(addresses: Iterable[str]) -> Iterator[tuple[bytes, str]]:
-    """(digest, address) under every version, for whoever was erased before a key was changed."""
-    for address in addresses:
-        for version in settings.ERASURE_KEYS:
-            yield digest(address, version=version), address
+def addresses_by_digest(addresses: Iterable[str]) -> dict[str, str]:
+    """Digest, in hex, to address; under every version, as keys change and digests stay."""
+    keyed = [_keyed(key) for key in settings.ERASURE_KEYS.values()]
+    return {_hex_digest(one, address): address for address in addresses for one in keyed}
 
 
 def any_erased() -> bool:
@@ -39,13 +39,30 @@ def any_erased() -> bool:
 
 def find_erased(addresses: Iterable[str]) -> set[str]:
     """Which of the look-up addresses belong to erased people; one query."""
-    by_digest = dict(digests_by_address(addresses))
-    found = (
-        Suppression.objects.active()
-        .filter(address_digest__in=list(by_digest))
-        .values_list("address_digest", flat=True)
-    )
-    return {by_digest[bytes(one)] for one in found if one is not None}
+    by_digest = addresses_by_digest(addresses)
+    with connection.cursor() as cursor:
+        cursor.execute(_FIND_ERASED, {"digests": "\n".join(by_digest)})
+        return {by_digest[found] for (found,) in cursor.fetchall()}
+
+
+_FIND_ERASED = """
+SELECT encode(address_digest, 'hex') FROM contacts_suppression
+WHERE lifted_at IS NULL AND address_digest = ANY(
+    ARRAY(SELECT decode(unnest(string_to_array(%(digests)s, E'\n')), 'hex'))
+)
+"""
+
+
+@cache
+def _keyed(key: bytes) -> hmac.HMAC:
+    return hmac.new(key, digestmod="sha256")
+
+
+def _hex_digest(keyed: hmac.HMAC, address: str) -> str:
+    # A copy of a keyed hash is half the work of setting the key up each time.
+    fresh = keyed.copy()
+    fresh.update(address.encode())
+    return fresh.hexdigest()
 
 
 def lock_against_erasure() -> None:

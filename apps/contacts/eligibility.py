@@ -5,6 +5,7 @@ Both questions below read `STOPS`; nothing else in the station decides who is sk
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection, models
@@ -13,7 +14,7 @@ from apps.contacts import digests
 from apps.contacts.models import ContactStatus, SuppressionReason, TopicState
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from apps.brands.models import Brand
 
@@ -89,19 +90,20 @@ def blocked_addresses(
 ) -> dict[str, SkipReason]:
     """Which look-up addresses must not get this class of mail from the brand, and why.
 
-    One query, digests of erased people included. An address that is no subscribed contact of the
-    brand is not opted in. 1,000 addresses among 1,000,000 suppressed ones take some 5 ms.
+    One query, digests of erased people included: 1,000 addresses among 1,000,000 suppressed ones
+    in some 5 ms. For commercial mail, which only subscribed contacts get, the contacts are asked
+    too; any other address is not opted in.
     """
-    by_digest = dict(digests.digests_by_address(addresses))
-    found: dict[str, list[SkipReason]] = {address: [] for address in addresses}
+    found: dict[str, list[SkipReason]] = defaultdict(list)
     subscribed = set()
-    for address, digest, reason in _known_about(list(found), list(by_digest), brand):
+    for address, reason in _known_about(addresses, brand, mail_class):
         if reason == ContactStatus.SUBSCRIBED:
             subscribed.add(address)
         else:
-            found[address or by_digest[bytes(digest)]].append(SkipReason(reason))
-    for address in found.keys() - subscribed:
-        found[address].append(SkipReason.NOT_OPTED_IN)
+            found[address].append(SkipReason(reason))
+    if mail_class in STOPS[SkipReason.NOT_OPTED_IN]:
+        for address in set(addresses) - subscribed:
+            found[address].append(SkipReason.NOT_OPTED_IN)
     return _decided(found, brand, mail_class)
 
 
@@ -119,30 +121,45 @@ def _decided(
 
 
 def _known_about(
-    addresses: list[str], erased_digests: list[bytes], brand: Brand
-) -> list[tuple[str | None, bytes | None, str]]:
-    """(address, digest, reason) of suppressions; (address, null, reason or status) of contacts."""
+    addresses: Collection[str], brand: Brand, mail_class: MailClass
+) -> Iterator[tuple[str, str]]:
+    """(address, reason) of suppressions and (address, reason or status) of contacts."""
+    by_digest = digests.addresses_by_digest(addresses)
+    asks_contacts = mail_class in STOPS[SkipReason.NOT_OPTED_IN]
     with connection.cursor() as cursor:
         cursor.execute(
-            _KNOWN_ABOUT, {"addresses": addresses, "digests": erased_digests, "brand": brand.pk}
+            _SUPPRESSED + (_CONTACTS if asks_contacts else ""),
+            # As one text each: a third of the time that arrays of literals take.
+            {
+                "addresses": "\n".join(addresses),
+                "digests": "\n".join(by_digest),
+                "brand": brand.pk,
+            },
         )
-        return list(cursor.fetchall())
+        for address, digest, reason in cursor.fetchall():
+            yield address or by_digest[digest], reason
 
 
 _STATUS_AS_REASON = " ".join(
     f"WHEN '{status}' THEN '{reason}'" for status, reason in _OF_STATUS.items()
 )
-_KNOWN_ABOUT = f"""
-SELECT p.address, NULL::bytea, p.reason FROM contacts_suppression p
-WHERE p.address = ANY(%(addresses)s) AND p.lifted_at IS NULL
+_SUPPRESSED = """
+WITH asked AS MATERIALIZED (SELECT unnest(string_to_array(%(addresses)s, E'\n')) AS address)
+SELECT p.address, NULL AS digest, p.reason FROM contacts_suppression p
+WHERE p.address = ANY(ARRAY(SELECT address FROM asked)) AND p.lifted_at IS NULL
     AND (p.brand_id IS NULL OR p.brand_id = %(brand)s)
 UNION ALL
-SELECT NULL, p.address_digest, p.reason FROM contacts_suppression p
-WHERE p.address_digest = ANY(%(digests)s) AND p.lifted_at IS NULL
+SELECT NULL, encode(p.address_digest, 'hex'), p.reason FROM contacts_suppression p
+WHERE p.lifted_at IS NULL AND p.address_digest = ANY(
+    ARRAY(SELECT decode(unnest(string_to_array(%(digests)s, E'\n')), 'hex'))
+)
+"""
+_CONTACTS = f"""
 UNION ALL
 SELECT c.address, NULL, CASE WHEN c.erased_at IS NOT NULL THEN '{SkipReason.ERASED}'
     ELSE CASE c.status {_STATUS_AS_REASON} ELSE c.status END END
-FROM contacts_contact c WHERE c.brand_id = %(brand)s AND c.address = ANY(%(addresses)s)
+FROM contacts_contact c
+WHERE c.brand_id = %(brand)s AND c.address = ANY(ARRAY(SELECT address FROM asked))
 """
 
 

@@ -154,7 +154,8 @@ def _changed_at_ns(path: Path) -> int:
 
 
 def _sample(path: Path, inspection: Inspection) -> list[str]:
-    lines, characters = [], 0
+    lines: list[str] = []
+    characters = 0
     for line in read_lines(path, encoding=inspection.encoding, offset=inspection.mark_bytes):
         characters += len(line.text)
         if lines and characters > SAMPLE_CHARACTERS:

@@ -106,7 +106,7 @@ def parse_cells(text: str, *, delimiter: str) -> list[str]:
 
 
 def _lenient_cells(text: str, delimiter: str) -> list[str]:
-    line = text.replace("\r", " ").replace("\n", " ")
+    line = text.rstrip("\r\n").replace("\r", " ").replace("\n", " ")
     try:
         return next(csv.reader([line], delimiter=delimiter), [])
     except csv.Error:  # a cell beyond the module's limit

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from typing import TYPE_CHECKING
 
 from django.db import connection, transaction
@@ -37,7 +36,9 @@ def write_rejects(*, plan: ImportPlan, table: str, path: Path) -> int:
     """
     partial = path.with_name(f".{path.name}.partial")
     count = 0
-    with partial.open("w", encoding="utf-8-sig", newline="", opener=_private) as target:
+    partial.unlink(missing_ok=True)
+    partial.touch(mode=0o600)
+    with partial.open("w", encoding="utf-8-sig", newline="") as target:
         writer = csv.writer(target, delimiter=plan.delimiter)
         columns = [one.header for one in plan.columns.columns if one.header not in REJECT_COLUMNS]
         writer.writerow([*REJECT_COLUMNS, *map(escape_formula, columns)])
@@ -94,7 +95,3 @@ def _arranged(plan: ImportPlan, cells: Sequence[str], kept: Sequence[int]) -> li
     width = len(plan.columns.columns)
     inside = [cells[index] if index < len(cells) else "" for index in kept]
     return [escape_formula(cell) for cell in (*inside, *cells[width:])]
-
-
-def _private(name: str, flags: int) -> int:
-    return os.open(name, flags, 0o600)

@@ -91,8 +91,9 @@ def run_import(
     with _alone(file_import):
         file_import.refresh_from_db()
         if file_import.state == FileImport.State.STAGING:
-            _stage(plan, _ImportSink(plan, file_import), on_progress)
-            on_progress(_progress(plan, Phase.MERGING, file_import.rows_read))
+            sink = _ImportSink(plan, file_import)
+            _stage(plan, sink, on_progress)
+            on_progress(_progress(plan, Phase.MERGING, sink.rows_read))
             plan.refuse_change()
             _merge(plan, file_import, now)
         file_import.refresh_from_db()
