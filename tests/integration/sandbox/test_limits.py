@@ -29,7 +29,7 @@ def test_sixth_request_of_a_second_is_refused(sandbox: ResendSandbox) -> None:
 
 def test_pushed_from_many_threads_never_admits_more_than_the_limit(sandbox: ResendSandbox) -> None:
     sandbox.configure(rate_limit=20)
-    deadline = time.monotonic() + 2.5
+    deadline = time.monotonic() + 1.5
 
     def push(_: int) -> None:
         while time.monotonic() < deadline:
@@ -42,21 +42,8 @@ def test_pushed_from_many_threads_never_admits_more_than_the_limit(sandbox: Rese
     requests = list(sandbox.requests())
     admitted = [request for request in requests if request.status == 200]
     assert most_in_a_second(admitted) == 20
-    assert 50 <= len(admitted) <= 60
+    assert 30 <= len(admitted) <= 40
     assert sandbox.stats().max_requests_per_second == most_in_a_second(requests)
-
-
-def test_fixed_window_is_a_switch(sandbox: ResendSandbox) -> None:
-    sandbox.configure(rate_limit=3, rate_window="fixed")
-    deadline = time.monotonic() + 2.2
-
-    while time.monotonic() < deadline:
-        send(sandbox)
-        time.sleep(0.02)
-
-    admitted = [request for request in sandbox.requests() if request.status == 200]
-    assert {len(admitted)} <= {9, 6, 12}
-    assert most_in_a_second(admitted) >= 3
 
 
 def test_all_keys_of_an_account_share_its_budget(sandbox: ResendSandbox) -> None:
