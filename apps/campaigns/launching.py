@@ -1,0 +1,105 @@
+"""Launching: checked, then once and only once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+from django.db import transaction
+from django.db.models.functions import Now
+
+from apps.campaigns import audience, checking, references
+from apps.campaigns.counting import CAMPAIGN_CLASS
+from apps.campaigns.domains import PacedDomains
+from apps.campaigns.errors import AlreadyLaunched, ChangedMeanwhileError, LaunchRefused
+from apps.campaigns.models import Campaign
+from apps.mail import mailings
+from apps.queues.enqueueing import enqueue
+from apps.queues.names import TaskName
+
+if TYPE_CHECKING:
+    from apps.campaigns.checking import DomainLister
+    from apps.mail.models import Mailing
+
+log = structlog.get_logger(__name__)
+
+
+def launch(*, campaign_id: int, by: str, client: DomainLister | None = None) -> Campaign:
+    """Checks the campaign and sends it on its way; `by` names who pressed the button.
+
+    What was checked is what goes out: the texts are copied from the checked template. No
+    transaction is open while the provider is asked about the sender's domain. Raises
+    `LaunchRefused` with all problems, `AlreadyLaunched`, or `ChangedMeanwhileError`.
+    """
+    campaign = Campaign.objects.with_parts().get(pk=campaign_id)
+    if campaign.mailing is not None:
+        raise _already(campaign)
+    problems = checking.check(campaign, client or PacedDomains(campaign.sender.account))
+    if checking.is_blocked(problems):
+        log.warning(
+            "campaign_launch_refused",
+            campaign=campaign_id,
+            problems=[problem.code for problem in problems if problem.blocking],
+        )
+        raise LaunchRefused(problems)
+    with transaction.atomic():
+        mailing = _launch_checked(campaign, by)
+    log.info("campaign_launched", campaign=campaign_id, mailing=mailing.pk, by=by)
+    return Campaign.objects.with_parts().get(pk=campaign_id)
+
+
+def _launch_checked(checked: Campaign, by: str) -> Mailing:
+    """Of two at once, the second waits at the row and then finds the first one's mailing."""
+    locked = Campaign.objects.select_for_update(no_key=True).get(pk=checked.pk)
+    if locked.mailing_id is not None:
+        raise _already(locked)
+    resolved = references.resolve(audience.parse(checked.audience), brand_id=checked.brand_id)
+    if _meaning(locked) != _meaning(checked) or not resolved.complete:
+        raise ChangedMeanwhileError(
+            "The campaign, or a topic it names, was changed while it was being checked: look at it"
+            " and launch again."
+        )
+    mailing = _make_mailing(checked)
+    launched = (
+        Campaign.objects.drafts()
+        .filter(pk=checked.pk)
+        .update(
+            mailing=mailing,
+            launched_at=Now(),
+            launched_by=by,
+            frozen_references=resolved.references.to_json(),
+        )
+    )
+    if not launched:
+        raise _already(locked)
+    enqueue(TaskName.PLAN_AUDIENCE, campaign_id=checked.pk)
+    return mailing
+
+
+def _make_mailing(campaign: Campaign) -> Mailing:
+    template = campaign.template
+    return mailings.create_bulk_mailing(
+        name=campaign.name,
+        sender=campaign.sender,
+        mail_class=CAMPAIGN_CLASS,
+        subject=template.subject,
+        html=template.html,
+        text=template.text,
+    )
+
+
+def _meaning(campaign: Campaign) -> tuple[object, ...]:
+    return (
+        campaign.brand_id,
+        campaign.sender_id,
+        campaign.template_id,
+        campaign.name,
+        campaign.audience,
+    )
+
+
+def _already(campaign: Campaign) -> AlreadyLaunched:
+    return AlreadyLaunched(
+        f"Campaign {campaign.pk} was launched by {campaign.launched_by} at"
+        f" {campaign.launched_at:%Y-%m-%d %H:%M:%S} UTC; a campaign goes out once."
+    )

@@ -1,0 +1,104 @@
+"""The campaign: what an operator sends to many."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Func, Q, Value
+from django.db.models.functions import Now
+from django.db.models.lookups import Exact
+
+from apps.brands.models import Brand, Sender
+from apps.mail.models import Mailing, Template
+
+DRAFT = "draft"
+
+
+def _is_object(field: str) -> Exact[Any]:
+    kind = Func(field, function="jsonb_typeof", output_field=models.TextField())
+    return Exact(kind, Value("object"))
+
+
+class CampaignQuerySet(models.QuerySet["Campaign"]):
+    def drafts(self) -> CampaignQuerySet:
+        return self.filter(mailing=None)
+
+    def launched(self) -> CampaignQuerySet:
+        return self.exclude(mailing=None)
+
+    def with_parts(self) -> CampaignQuerySet:
+        """With all that a check, a launch or a list looks at; one query."""
+        return self.select_related("brand", "sender__account", "template", "mailing")
+
+
+class Campaign(models.Model):
+    """A draft until it is launched; from then on its state is its mailing's.
+
+    `audience` holds the rules (see `audience`). `frozen_references` keeps what the names in them
+    meant at the moment of the launch, and a trigger refuses every later change: the planner reads
+    both again and again while it works.
+    """
+
+    brand = models.ForeignKey(Brand, on_delete=models.PROTECT, related_name="campaigns")
+    slug = models.SlugField(
+        max_length=60,
+        blank=True,
+        help_text="A name for the command line.",
+        validators=[RegexValidator(r"[^0-9]", "Needs a character that is no digit: 12 is an id.")],
+    )
+    name = models.CharField(max_length=200, help_text="Templates see it as campaign.name.")
+    sender = models.ForeignKey(Sender, on_delete=models.PROTECT, related_name="campaigns")
+    template = models.ForeignKey(Template, on_delete=models.PROTECT, related_name="campaigns")
+    audience = models.JSONField()
+    frozen_references = models.JSONField(null=True, blank=True, editable=False)
+    mailing = models.OneToOneField(
+        Mailing,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="campaign",
+    )
+    launched_at = models.DateTimeField(null=True, blank=True, editable=False)
+    launched_by = models.CharField(max_length=150, blank=True, editable=False)
+    created_at = models.DateTimeField(db_default=Now())
+
+    objects = CampaignQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                name="campaign_slug_once_per_brand", fields=["brand", "slug"], condition=~Q(slug="")
+            ),
+            models.CheckConstraint(
+                name="campaign_slug_is_no_id", condition=Q(slug="") | Q(slug__regex=r"[^0-9]")
+            ),
+            models.CheckConstraint(
+                name="campaign_audience_is_object", condition=_is_object("audience")
+            ),
+            models.CheckConstraint(
+                name="campaign_launched_all_or_nothing",
+                condition=Q(
+                    mailing__isnull=True,
+                    launched_at__isnull=True,
+                    launched_by="",
+                    frozen_references__isnull=True,
+                )
+                | Q(
+                    mailing__isnull=False,
+                    launched_at__isnull=False,
+                    frozen_references__isnull=False,
+                )
+                & ~Q(launched_by=""),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def state(self) -> str:
+        """`draft`, or the state of the mailing."""
+        return self.mailing.state if self.mailing else DRAFT

@@ -1,0 +1,81 @@
+"""A campaign nothing stands against, and people to send it to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.db import connection
+
+from apps.campaigns import launching, planning
+from apps.contacts.models import Contact, Topic, TopicSubscription
+from tests.factories.brands import SenderFactory
+from tests.factories.campaigns import CampaignFactory
+
+if TYPE_CHECKING:
+    from apps.brands.models import Brand, Sender
+    from apps.campaigns.models import Campaign
+    from apps.mail.models import Mailing
+
+
+@dataclass(frozen=True)
+class Newsroom:
+    """A brand with a sender; contacts are p1@people.example and so on, with made-up traits."""
+
+    sender: Sender
+
+    @property
+    def brand(self) -> Brand:
+        return self.sender.brand
+
+    def campaign(self, **fields: Any) -> Campaign:
+        return CampaignFactory.create(sender=self.sender, **fields)
+
+    def launched(self, number: int) -> tuple[Campaign, Mailing]:
+        """To `number` new people, planned to the end."""
+        self.add_people(number)
+        campaign = launching.launch(campaign_id=self.campaign().pk, by="anna")
+        planning.plan_audience(campaign_id=campaign.pk)
+        campaign.refresh_from_db()
+        assert campaign.mailing is not None
+        return campaign, campaign.mailing
+
+    def add_people(self, number: int, *, start: int = 1, status: str = "subscribed") -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO contacts_contact"
+                "       (brand_id, email, address, first_name, status, traits)"
+                " SELECT %s, 'p' || n || '@people.example', 'p' || n || '@people.example',"
+                "        'P' || n, %s,"
+                "        jsonb_build_object('plan', (ARRAY['pro', 'free'])[1 + n %% 2])"
+                "   FROM generate_series(%s, %s) n",
+                [self.brand.pk, status, start, start + number - 1],
+            )
+
+    def add_person(self, name: str, **fields: Any) -> Contact:
+        address = f"{name}@people.example"
+        fields = {"status": "subscribed", **fields}
+        return Contact.objects.create(brand=self.brand, email=address, address=address, **fields)
+
+    def add_topic(self, slug: str, *opted_in: Contact, opted_out: Contact | None = None) -> Topic:
+        topic = Topic.objects.create(brand=self.brand, slug=slug, name=slug.title())
+        for contact in opted_in:
+            TopicSubscription.objects.create(topic=topic, contact=contact, state="opt_in")
+        if opted_out:
+            TopicSubscription.objects.create(topic=topic, contact=opted_out, state="opt_out")
+        return topic
+
+    def suppress(self, *numbers: int) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO contacts_suppression (address, reason, origin)"
+                " SELECT 'p' || n || '@people.example', 'hard_bounce', 'operator'"
+                "   FROM unnest(%s) n",
+                [list(numbers)],
+            )
+
+
+@pytest.fixture
+def newsroom(db: None) -> Newsroom:
+    return Newsroom(SenderFactory.create())
