@@ -199,6 +199,26 @@ class SendingStation:
                 what=f"{name} to be ready for work",
             )
 
+    def start_variant(
+        self,
+        program: str,
+        *,
+        name: str,
+        application: str,
+        environment: Mapping[str, str],
+        concurrency: int,
+    ) -> None:
+        """Start a worker of `deploy/Procfile` under another name and Celery application."""
+        (original,) = procfile.only(self.station.environment, program)
+        changed = _with_concurrency(original, concurrency)
+        command = [application if word == "config" else word for word in changed.command]
+        self.station.start(
+            dataclasses.replace(
+                changed, name=name, command=tuple(command), environment=dict(environment)
+            )
+        )
+        self._started.append(name)
+
     def log(self, program: str, *, characters: int = 200_000) -> str:
         """The end of a program's log."""
         return self.station.supervision.log_tail(program, characters)

@@ -1,0 +1,44 @@
+"""The short edition of the fault runs. Its seed is in the report; the long one is `make faults`."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tests.faults import named_points, under_fire
+from tests.faults.rows import Row, print_table
+
+pytestmark = pytest.mark.slow
+
+
+def assert_all_hold(title: str, rows: list[Row]) -> None:
+    print_table(title, rows)
+    red = [f"{row.name}: {row.value} {row.unit}, goal {row.goal}" for row in rows if not row.ok]
+    assert not red
+
+
+@pytest.mark.timeout(420)
+def test_campaign_under_fire_reaches_everybody_exactly_once() -> None:
+    seed = random.SystemRandom().randrange(10**6)
+    print(f"seed {seed}")
+    plan = under_fire.Plan(
+        recipients=2_000,
+        worker_kills=3,
+        broker_restarts=1,
+        broker_flushes=1,
+        database_crashes=1,
+        seed=seed,
+        deadline_seconds=300,
+    )
+
+    report = under_fire.run(plan)
+
+    assert_all_hold(f"under fire, seed {seed}", report.rows)
+
+
+@pytest.mark.timeout(420)
+def test_worker_killed_at_any_named_point_loses_and_doubles_nothing() -> None:
+    rows = named_points.run(recipients=300, kills=1)
+
+    assert_all_hold("named points", rows)
