@@ -1,5 +1,7 @@
 """Names and towns in many scripts, each name with a spelling that fits into an address."""
 
+# ruff: noqa: RUF001 - names are spelled as their owners spell them
+
 from __future__ import annotations
 
 from dataclasses import dataclass

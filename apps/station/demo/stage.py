@@ -1,0 +1,161 @@
+"""What the demo plays on: servers, the stand-in provider, programs, and Django's settings here."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from contextlib import ExitStack
+from http.client import HTTPConnection
+from typing import TYPE_CHECKING, Self
+
+import django
+from django.db import connections
+
+from apps.sandbox.handle import ResendSandbox
+from apps.station.demo.people import GONE_DOMAIN
+from apps.station.demo.waiting import await_true
+from apps.station.local import procfile
+from apps.station.local.keeping import sandbox_program
+from apps.station.local.local_station import LocalStation
+from apps.station.local.ports import LOOPBACK, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from types import TracebackType
+
+REQUESTS_PER_SECOND = 5
+LATENCY_MS = 120
+SANDBOX = "resend-sandbox"
+SENDING_DOMAIN = "harbour.example"
+# What a campaign and the provider's events need; single mails, texts and segments have none here.
+PROGRAMS = (
+    "web",
+    "beat",
+    "sweeper",
+    "worker-control",
+    "worker-audience",
+    "worker-batch-email",
+    "worker-events",
+    "worker-maintenance",
+)
+_START_SECONDS = 60.0
+# Enough for a call under way; what they hold is deleted with the rest.
+_STOP_SECONDS = 5
+_TAIL_CHARACTERS = 1_500
+
+
+class Stage:
+    """A context manager in which everything runs; afterwards only the logs are left."""
+
+    folder: Path
+    sandbox: ResendSandbox
+
+    def __init__(self) -> None:
+        self._sandbox_port = free_port()
+        self.sandbox_url = f"http://{LOOPBACK}:{self._sandbox_port}"
+        self.station = LocalStation("demo", environment={"RESEND_API_URL": self.sandbox_url})
+        self._exits = ExitStack()
+
+    def __enter__(self) -> Self:
+        try:
+            self._set_up()
+        except BaseException:
+            self._exits.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._exits.close()
+
+    def _set_up(self) -> None:
+        self._exits.enter_context(self.station)
+        self.folder = self.station.folder
+        self._start_sandbox()
+        _enter_django(self.station.environment)
+        self._exits.callback(connections.close_all)
+
+    def _start_sandbox(self) -> None:
+        secrets = self.station.secrets
+        self.station.start(
+            sandbox_program(port=self._sandbox_port, secrets=secrets, folder=str(self.folder))
+        )
+        # Only a handle: the process manager has started it, and ends it.
+        self.sandbox = ResendSandbox(
+            self.folder / "sandbox",
+            accounts={"station": secrets.sandbox_key},
+            port=self._sandbox_port,
+        )
+        await_true(
+            self._sandbox_answers,
+            what="the stand-in for Resend to answer",
+            seconds=_START_SECONDS,
+            log=SANDBOX,
+        )
+        self.sandbox.configure(
+            domains={SENDING_DOMAIN: "verified"},
+            rate_limit=REQUESTS_PER_SECOND,
+            latency_ms=LATENCY_MS,
+            outcomes={GONE_DOMAIN: "bounced"},
+        )
+
+    def _sandbox_answers(self) -> bool:
+        try:
+            self.sandbox.stats()
+        except OSError:
+            return False
+        return True
+
+    def send_webhooks(self, *, token: str) -> None:
+        """Let the provider tell us what becomes of each mail."""
+        self.sandbox.configure(
+            webhook_url=f"{self.web_url}/webhooks/resend/{token}/",
+            webhook_secret=self.station.secrets.sandbox_webhook_secret,
+        )
+
+    @property
+    def web_url(self) -> str:
+        return f"http://{LOOPBACK}:{self.station.web_port}"
+
+    def start_programs(self) -> None:
+        """Start web, beat, sweeper and workers; they get ready while others go on."""
+        programs = procfile.only(self.station.environment, *PROGRAMS)
+        self.station.start(
+            *(dataclasses.replace(one, stop_seconds=_STOP_SECONDS) for one in programs)
+        )
+
+    def await_web(self) -> None:
+        """Wait until the web application answers and has its database."""
+        await_true(
+            lambda: _is_healthy(self.station.web_port),
+            what="the web application to answer at /healthz",
+            seconds=_START_SECONDS,
+            log="web",
+        )
+
+    def log_tail(self, program: str) -> str:
+        return self.station.supervision.log_tail(program, _TAIL_CHARACTERS)
+
+
+def _enter_django(environment: Mapping[str, str]) -> None:
+    """Set Django up in this process, against the stage: what was set outside is not seen."""
+    os.environ.clear()
+    # The screen is for the story; what the programs log is in their files.
+    os.environ.update({**environment, "FLUX_LOG_LEVEL": "ERROR"})
+    django.setup()
+
+
+def _is_healthy(port: int) -> bool:
+    connection = HTTPConnection(LOOPBACK, port, timeout=5)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == 200  # noqa: PLR2004 - OK
+    except OSError:
+        return False
+    finally:
+        connection.close()
