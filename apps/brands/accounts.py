@@ -8,7 +8,7 @@ import structlog
 from django.db import transaction
 from django.db.models.functions import Now
 
-from apps.brands.errors import AccountStateError, UnknownAccountError
+from apps.brands.errors import AccountStateError, InvalidBrandError, UnknownAccountError
 from apps.brands.models import ProviderAccount, Sender
 from apps.brands.saving import save_valid
 
@@ -52,8 +52,10 @@ def find_account(name: str) -> ProviderAccount:
 def stop(*, account_id: int, reason: str) -> None:
     """Nothing new is sent through the account until it is started; calls under way are settled.
 
-    Raises `AccountStateError` where it is stopped already.
+    Raises `AccountStateError` where it is stopped already, `InvalidBrandError` without a reason.
     """
+    if not reason.strip():
+        raise InvalidBrandError("reason: say why the account is stopped.")
     stopped = (
         ProviderAccount.objects.active()
         .filter(pk=account_id)

@@ -31,6 +31,10 @@ class InvalidCampaignError(CampaignError, ValueError):
     """A campaign cannot be made like this. The message names the field and the fix."""
 
 
+class UnknownCampaignError(CampaignError):
+    """There is no such campaign, or there are several. The message says how to name one."""
+
+
 class LaunchRefused(CampaignError):  # noqa: N818 - an answer to the operator, not a failure
     """The campaign was not launched and nothing changed. Show `problems`; correct; launch again."""
 
