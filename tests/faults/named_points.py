@@ -48,7 +48,7 @@ def _run_point(running: SendingStation, point: str, kills: int) -> Outcome:
     mailing = running.launch(running.create_campaign(name=point))
     _start_killing_worker(running, point, kills, folder)
     running.await_completion(mailing, seconds=120)
-    running.station.supervision.stop(f"{WORKERS}-{point}")
+    running.station.supervision.stop(_program(point))
     return Outcome(
         point=point,
         kills=len(list(folder.iterdir())),
@@ -61,7 +61,7 @@ def _run_point(running: SendingStation, point: str, kills: int) -> Outcome:
 def _start_killing_worker(running: SendingStation, point: str, kills: int, folder: Path) -> None:
     running.start_variant(
         WORKERS,
-        name=f"{WORKERS}-{point}",
+        name=_program(point),
         application="tests.faults.killing",
         environment={
             "FAULT_POINT": point,
@@ -70,6 +70,10 @@ def _start_killing_worker(running: SendingStation, point: str, kills: int, folde
         },
         concurrency=2,
     )
+
+
+def _program(point: str) -> str:
+    return f"{WORKERS}-{point.replace('_', '-')}"
 
 
 def _rows(outcome: Outcome, recipients: int, kills: int) -> list[Row]:

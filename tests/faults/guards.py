@@ -1,0 +1,130 @@
+"""Take each guard away, one at a time, in a copy of the project: the suite must fail each time.
+
+`docs/faults.md` says what each one prevents. A unit test keeps the texts below in step with the
+code, so that a guard cannot move away unnoticed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.faults.rows import Row
+
+PROJECT = Path(__file__).resolve().parents[2]
+COPIED = ("apps", "config", "templates", "tests", "deploy", "locale", "manage.py", "pyproject.toml")
+BATCHES = "tests/integration/mail/test_batches.py"
+SENDING = "tests/integration/mail/test_sending.py"
+PLANNING = "tests/integration/mail/test_planning.py"
+
+
+@dataclass(frozen=True)
+class Guard:
+    """`text` in `path` is replaced by `without`; one of `tests` must then fail."""
+
+    name: str
+    path: str
+    text: str
+    without: str
+    tests: str
+
+
+GUARDS = (
+    Guard("fence at settling", "apps/mail/outcomes.py",
+          "     WHERE id = %(batch)s AND fence = %(fence)s AND state = 'calling'\n    RETURNING id\n"
+          "), history AS (\n    INSERT INTO mail_batchattempt (batch_id, number, outcome, latency_ms,"
+          " error)\n    SELECT id, %(number)s, %(outcome)s, %(latency_ms)s, %(error)s FROM settled",
+          "     WHERE id = %(batch)s AND state = 'calling'\n    RETURNING id\n"
+          "), history AS (\n    INSERT INTO mail_batchattempt (batch_id, number, outcome, latency_ms,"
+          " error)\n    SELECT id, %(number)s, %(outcome)s, %(latency_ms)s, %(error)s FROM settled",
+          BATCHES),
+    Guard("state at settling", "apps/mail/outcomes.py",
+          "     WHERE id = %(batch)s AND fence = %(fence)s AND state = 'calling'\n    RETURNING id\n"
+          "), history AS (\n    INSERT INTO mail_batchattempt (batch_id, number, outcome, latency_ms,"
+          " error)\n    SELECT id, %(number)s, %(outcome)s, %(latency_ms)s, %(error)s FROM settled",
+          "     WHERE id = %(batch)s AND fence = %(fence)s\n    RETURNING id\n"
+          "), history AS (\n    INSERT INTO mail_batchattempt (batch_id, number, outcome, latency_ms,"
+          " error)\n    SELECT id, %(number)s, %(outcome)s, %(latency_ms)s, %(error)s FROM settled",
+          BATCHES),
+    Guard("fence at sealing", "apps/mail/sealing.py",
+          "WHERE id = %(batch)s AND fence = %(fence)s AND state = 'planned'",
+          "WHERE id = %(batch)s AND state = 'planned'", BATCHES),
+    Guard("fence that rises", "apps/mail/claiming.py",
+          "SET fence = batch.fence + 1,", "SET fence = batch.fence,", BATCHES),
+    Guard("lease", "apps/mail/claiming.py",
+          "due_at = statement_timestamp() + make_interval(secs => %(lease)s),",
+          "due_at = statement_timestamp() + make_interval(secs => %(lease)s * 0),", BATCHES),
+    Guard("idempotency key kept over attempts", "apps/mail/sealing.py",
+          "return Sealed(batch.key, body, message_ids, addresses)",
+          "return Sealed(uuid.uuid4().hex, body, message_ids, addresses)", SENDING),
+    Guard("bytes kept over attempts", "apps/mail/sending.py",
+          "    if batch.sealed:\n", "    if False and batch.sealed:\n", SENDING),
+    Guard("digest of the bytes", "apps/mail/sealing.py",
+          "return body if hashlib.sha256(body).digest() == digest else None",
+          "return body", BATCHES),
+    Guard("doubt is kept", "apps/mail/claiming.py",
+          "ambiguous = batch.ambiguous OR batch.state = 'calling'",
+          "ambiguous = batch.ambiguous", BATCHES),
+    Guard("no unsealing in doubt", "apps/mail/outcomes.py",
+          "    if batch.ambiguous:\n", "    if False and batch.ambiguous:\n", BATCHES),
+    Guard("age of the key", "apps/mail/sending.py",
+          "    if batch.key_age_s > settings.IDEMPOTENCY_KEY_SECONDS:\n",
+          "    if False:\n", SENDING),
+    Guard("suppression and consent at sealing", "apps/mail/sealing.py",
+          "        if recipient.skip_reason:\n", "        if False:\n", BATCHES),
+    Guard("pause at claiming", "apps/mail/claiming.py",
+          "WHERE account_id = %(account)s AND state = 'running' AND kind = 'bulk'",
+          "WHERE account_id = %(account)s AND kind = 'bulk'", BATCHES),
+    Guard("pause at sealing", "apps/mail/sealing.py",
+          "SELECT 1 FROM mail_mailing WHERE id = batch.mailing_id AND state = 'running'",
+          "SELECT 1 FROM mail_mailing WHERE id = batch.mailing_id", BATCHES),
+    Guard("row lock of the planner", "apps/mail/planning.py",
+          "Mailing.objects.select_for_update(no_key=True).get(pk=mailing_id)",
+          "Mailing.objects.get(pk=mailing_id)", PLANNING),
+    Guard("once per mailing and contact", "apps/mail/migrations/0002_growing_tables.py",
+          "CREATE UNIQUE INDEX message_once_per_contact", "CREATE INDEX message_once_per_contact",
+          "tests/integration/mail/test_constraints.py"),
+    Guard("once per key of a single mail", "apps/mail/migrations/0002_growing_tables.py",
+          "CREATE UNIQUE INDEX message_once_per_key", "CREATE INDEX message_once_per_key",
+          "tests/integration/mail/test_constraints.py"),
+    Guard("event stored once", "apps/mail/migrations/0002_growing_tables.py",
+          "CREATE UNIQUE INDEX delivery_event_once", "CREATE INDEX delivery_event_once",
+          "tests/integration/mail/test_constraints.py"),
+)  # fmt: skip
+
+
+def run() -> list[Row]:
+    """A row per guard: whether its tests failed without it."""
+    return [_without(guard) for guard in GUARDS]
+
+
+def _without(guard: Guard) -> Row:
+    with tempfile.TemporaryDirectory(prefix="guard-") as folder:
+        copy = Path(folder) / "project"
+        _copy(copy)
+        path = copy / guard.path
+        path.write_text(path.read_text().replace(guard.text, guard.without, 1))
+        done = subprocess.run(  # noqa: S603 - our own suite
+            [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", guard.tests],
+            cwd=copy,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    # 1 is pytest's code for failed tests; anything else would be a suite that did not run.
+    noticed = done.returncode == 1
+    return Row(f"without: {guard.name}", int(noticed), "", "its tests fail", noticed)
+
+
+def _copy(target: Path) -> None:
+    target.mkdir()
+    for name in COPIED:
+        source = PROJECT / name
+        if source.is_dir():
+            shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+        elif source.exists():
+            shutil.copy2(source, target / name)
