@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import atexit
 import os
-from typing import TYPE_CHECKING
+import signal
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -23,14 +24,21 @@ from apps.station.local.local_station import LocalStation
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from types import FrameType
 
 PLUGIN_NAME = "tests.servers"
 
 _running: list[LocalStation] = []  # at most one
 
 
+def _end_run(number: int, _: FrameType | None) -> NoReturn:
+    """A polite end from outside: pytest would take a SystemExit for a failed test and go on."""
+    pytest.exit(f"ended by signal {number}", returncode=128 + number)
+
+
 def _start() -> LocalStation:
     """Start the servers and let this process, and all it starts, see only them."""
+    signal.signal(signal.SIGTERM, _end_run)
     station = LocalStation("test", durable=False)
     try:
         station.__enter__()

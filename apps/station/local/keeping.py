@@ -13,7 +13,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from apps.station.local import procfile
@@ -21,7 +21,9 @@ from apps.station.local.environment import django_environment, inherited, with_o
 from apps.station.local.errors import NotReadyError, StationError
 from apps.station.local.instance import LASTING, PROJECT, VAR, lasting_instance
 from apps.station.local.ports import LOOPBACK, free_port
+from apps.station.local.procfile import PROCFILE
 from apps.station.local.programs import (
+    APPLICATION_TIER,
     PROVIDER_TIER,
     Program,
     read_environment,
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
 PREFERRED_PORT = 8000
 ADMIN = "admin"
 SANDBOX_SWITCH = "FLUX_RESEND_SANDBOX"
-_WEB_SECONDS = 60.0
+_WEB_SECONDS = 180.0  # everything starts at once, on as little as one core
 _OFF = frozenset({"off", "0", "false", "no"})
 _ON = frozenset({"on", "1", "true", "yes", ""})
 _SANDBOX_DOMAIN = "example.com"
@@ -59,8 +61,8 @@ class Addresses:
     health: str
     sandbox: str
     admin_user: str
-    admin_password: str
-    sandbox_key: str
+    admin_password: str = field(repr=False)
+    sandbox_key: str = field(repr=False)
     database: str
     broker: str
 
@@ -70,7 +72,7 @@ class Plan:
     """Everything decided before the first process is started."""
 
     servers: Servers
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
     programs: tuple[Program, ...]
     addresses: Addresses
 
@@ -102,7 +104,12 @@ def _where(owned: object, name: str) -> str:
 
 
 def make_plan(
-    instance: Instance, *, given: Mapping[str, str], secrets: Secrets, preferred_port: int
+    instance: Instance,
+    *,
+    given: Mapping[str, str],
+    secrets: Secrets,
+    preferred_port: int,
+    programs: Path,
 ) -> Plan:
     """Decide servers, ports, environment and programs of the lasting station."""
     present = {name: value for name, value in given.items() if value.strip()}
@@ -127,7 +134,7 @@ def make_plan(
     return Plan(
         servers=servers,
         environment=environment,
-        programs=(*extra, *procfile.programs(environment)),
+        programs=(*extra, *procfile.programs(environment, path=programs)),
         addresses=Addresses(
             web=f"{base}/",
             admin=f"{base}/admin/",
@@ -197,6 +204,10 @@ def _await_web(plan: Plan, supervision: Supervision) -> None:
             time.sleep(0.2)
 
 
+def _is_late(program: Program) -> bool:
+    return program.name != "web" and program.tier == APPLICATION_TIER
+
+
 def _start(instance: Instance, plan: Plan) -> None:
     supervision = Supervision(instance.folder, environment=plan.environment)
     try:
@@ -204,8 +215,11 @@ def _start(instance: Instance, plan: Plan) -> None:
         plan.servers.start(supervision, seconds=RECOVERY_SECONDS)
         _manage(plan, "migrate", "--no-input")
         _make_admin(plan)
-        supervision.add(*plan.programs)
+        # The workers start after the web application: all at once they would keep a small machine
+        # busy for half a minute before anybody gets an answer.
+        supervision.add(*(one for one in plan.programs if not _is_late(one)))
         _await_web(plan, supervision)
+        supervision.add(*(one for one in plan.programs if _is_late(one)))
     except BaseException:
         supervision.end()
         raise
@@ -222,9 +236,12 @@ def addresses_of(instance: Instance) -> Addresses:
     return Addresses(**json.loads(stored))
 
 
-def up(*, preferred_port: int = PREFERRED_PORT, var: Path = VAR) -> tuple[Addresses, bool]:
+def up(
+    *, preferred_port: int = PREFERRED_PORT, var: Path = VAR, programs: Path = PROCFILE
+) -> tuple[Addresses, bool]:
     """Start the lasting station; returns its addresses and whether it was started just now.
 
+    `programs` is a file like `deploy/Procfile`, with at least `web` in it.
     Raises StationError, with everything ended again, where a part does not start.
     """
     instance = lasting_instance(var=var)
@@ -237,6 +254,7 @@ def up(*, preferred_port: int = PREFERRED_PORT, var: Path = VAR) -> tuple[Addres
             given=inherited(),
             secrets=kept_secrets(instance.folder / "secrets.json"),
             preferred_port=preferred_port,
+            programs=programs,
         )
         (instance.folder / "sandbox").mkdir(exist_ok=True)
         write_environment(instance.folder / "environment", plan.environment)

@@ -12,7 +12,7 @@ import contextlib
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import psutil
@@ -75,8 +75,8 @@ class PostgresServer:
 
     quarters: Quarters
     port: int
-    password: str
-    superuser_password: str
+    password: str = field(repr=False)
+    superuser_password: str = field(repr=False)
     durable: bool = True
 
     @property

@@ -44,7 +44,7 @@ class Program:
 
     name: str
     command: tuple[str, ...]
-    environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     stop_seconds: int = 10
     stop_signal: str = "TERM"
     discard_signal: str = "TERM"

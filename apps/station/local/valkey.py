@@ -7,7 +7,7 @@ own defaults), and refuses writes when memory is full instead of forgetting queu
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import redis
@@ -48,7 +48,7 @@ class ValkeyServer:
 
     quarters: Quarters
     port: int
-    password: str
+    password: str = field(repr=False)
 
     @property
     def folder(self) -> Path:

@@ -10,6 +10,9 @@ from apps.station import views
 if TYPE_CHECKING:
     from django.test import Client
 
+# Made when the application is installed; the suite asks for no static files.
+pytestmark = pytest.mark.filterwarnings("ignore:No directory at:UserWarning")
+
 
 class GoneConnection:
     """A database that refuses every connection."""

@@ -34,7 +34,7 @@ SELECT %(month)s, %(mailing)s, n, 'p' || n || '@people.example', %(state)s, %(re
 def mailing(db: None) -> Mailing:
     return mailings.create_bulk_mailing(
         name="News",
-        sender=SenderFactory(),
+        sender=SenderFactory.create(),
         mail_class=MailClass.COMMERCIAL,
         subject="Hello",
         html="<p>Hello</p>",
@@ -45,9 +45,18 @@ def mailing(db: None) -> Mailing:
 def add_messages(
     mailing: Mailing, first: int, last: int, *, state: str = "sent", reason: str = ""
 ) -> None:
-    params = {"month": mailing.month, "mailing": mailing.pk, "state": state, "reason": reason}
     with connection.cursor() as cursor:
-        cursor.execute(_SENT, {**params, "first": first, "last": last})
+        cursor.execute(
+            _SENT,
+            {
+                "month": mailing.month,
+                "mailing": mailing.pk,
+                "state": state,
+                "reason": reason,
+                "first": first,
+                "last": last,
+            },
+        )
 
 
 def log_of(mailing: Mailing) -> list[Line]:
@@ -230,7 +239,7 @@ def test_line_that_is_no_message_is_refused_by_its_number(tmp_path: Path) -> Non
 
 @pytest.fixture
 def campaign(mailing: Mailing) -> Campaign:
-    return CampaignFactory(
+    return CampaignFactory.create(
         brand=mailing.brand,
         sender=mailing.sender,
         mailing=mailing,
@@ -280,7 +289,7 @@ def test_command_names_what_is_wrong(campaign: Campaign, tmp_path: Path, wrong: 
 
 
 def test_draft_cannot_be_compared(db: None, tmp_path: Path) -> None:
-    draft = CampaignFactory()
+    draft = CampaignFactory.create()
 
     with pytest.raises(CommandError, match="not launched yet"):
         call_command("compare_ledger", campaign=draft.pk, log=tmp_path / "missing")
