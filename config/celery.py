@@ -34,6 +34,9 @@ def _refresh_database_connection(**_: Any) -> None:
 @task_unknown.connect
 def _keep_unknown_task(name: str = "", message: Any = None, **_: Any) -> None:
     """A wake-up for a task that this version does not know is kept for a person to see."""
+    from django.db import close_old_connections
+
     from apps.queues.poison import keep_unknown_task
 
+    close_old_connections()
     keep_unknown_task(name=name, message=message)

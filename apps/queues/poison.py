@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import close_old_connections
-
 from apps.queues import dead_letters
 from apps.queues.names import Queue
 
@@ -15,7 +13,6 @@ LONGEST_ARGUMENT = 200
 
 def keep_unknown_task(*, name: str, message: Any) -> int:
     """Records a wake-up whose task is not known here; returns the dead letter's id."""
-    close_old_connections()
     body = message.payload if isinstance(message.payload, list) else []
     kwargs = body[1] if len(body) > 1 and isinstance(body[1], dict) else {}
     routing_key = (message.delivery_info or {}).get("routing_key")
