@@ -184,8 +184,8 @@ def show_summary(console: Console, summary: ImportSummary, *, is_preview: bool) 
     console.print(table)
     if summary.short_rows:
         console.print(
-            f"Rows with fewer cells than the header: {summary.short_rows:,}. What is missing counts "
-            "as empty.",
+            f"Rows with fewer cells than the header: {summary.short_rows:,}; what is missing "
+            "counts as empty.",
             highlight=False,
         )
     if summary.rejects_path:

@@ -84,8 +84,11 @@ class PersonReader:
 
     def __init__(self, plan: ColumnPlan, *, check_characters: bool) -> None:
         self._width = len(plan.columns)
-        self._index: Mapping[Field, int | None] = {one: plan.index_of(one) for one in Field}
         self._email = plan.index_of(Field.EMAIL) or 0
+        self._first_name = plan.index_of(Field.FIRST_NAME)
+        self._last_name = plan.index_of(Field.LAST_NAME)
+        self._locale = plan.index_of(Field.LOCALE)
+        self._timezone = plan.index_of(Field.TIMEZONE)
         self._traits = plan.traits
         self._headers = {one.index: one.name for one in plan.columns}
         self._unescape = plan.is_rejects_file
@@ -120,10 +123,10 @@ class PersonReader:
         return Person(
             address.email,
             address.address,
-            self._name(cells, Field.FIRST_NAME),
-            self._name(cells, Field.LAST_NAME),
-            self._locale(cells),
-            self._timezone(cells),
+            _read_name(_cell(cells, self._first_name), Field.FIRST_NAME),
+            _read_name(_cell(cells, self._last_name), Field.LAST_NAME),
+            read_locale(_cell(cells, self._locale)),
+            read_timezone(_cell(cells, self._timezone)),
             self._traits_json(cells, record.size_bytes),
         )
 
@@ -150,25 +153,6 @@ class PersonReader:
                     "encoding: type the text again.",
                 )
 
-    def _name(self, cells: list[str], field: Field) -> str:
-        index = self._index[field]
-        if index is None:
-            return ""
-        name = " ".join(cells[index].split())
-        if len(name) > NAME_LIMIT:
-            raise _too_long(field, len(name), NAME_LIMIT)
-        return name
-
-    def _locale(self, cells: list[str]) -> str:
-        index = self._index[Field.LOCALE]
-        text = "" if index is None else cells[index].strip()
-        return read_locale(text) if text else ""
-
-    def _timezone(self, cells: list[str]) -> str:
-        index = self._index[Field.TIMEZONE]
-        text = "" if index is None else cells[index].strip()
-        return read_timezone(text) if text else ""
-
     def _traits_json(self, cells: list[str], size_bytes: int) -> str:
         if not self._traits:
             return "{}"
@@ -189,9 +173,22 @@ class PersonReader:
         return packed.decode()
 
 
+def _cell(cells: list[str], index: int | None) -> str:
+    return "" if index is None else cells[index].strip()
+
+
+def _read_name(text: str, field: Field) -> str:
+    name = " ".join(text.split())
+    if len(name) > NAME_LIMIT:
+        raise _too_long(field, len(name), NAME_LIMIT)
+    return name
+
+
 @lru_cache(maxsize=4096)
 def read_locale(text: str) -> str:
-    """`de_AT` as `de-AT`. Raises RowFaultError for what is no language tag."""
+    """`de_AT` as `de-AT`, nothing as nothing. Raises RowFaultError for what is no language tag."""
+    if not text:
+        return ""
     tag = text.partition(".")[0].replace("_", "-")
     if len(tag) > LOCALE_LIMIT or not _LANGUAGE_TAG.fullmatch(tag):
         raise RowFaultError(
@@ -206,6 +203,8 @@ def read_locale(text: str) -> str:
 @lru_cache(maxsize=4096)
 def read_timezone(text: str) -> str:
     """The zone's own spelling. Raises RowFaultError for what is no zone of the IANA list."""
+    if not text:
+        return ""
     zone = _zones().get(text.replace(" ", "_").casefold())
     if zone is None:
         raise RowFaultError(

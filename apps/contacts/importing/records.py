@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import csv
 from collections import deque
-from dataclasses import dataclass
 from io import StringIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,8 +17,7 @@ QUOTED_LINES_LIMIT = 1000
 QUOTED_CHARACTERS_LIMIT = 131_072
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """`line` counts from 1 and is where the row begins, `start` its offset in the file.
 
     `is_broken`: a quote is opened and not closed as it must be. Such a row ends with its first
@@ -51,23 +49,36 @@ class _Feed:
 
     def __init__(self, lines: Iterator[Line]) -> None:
         self._lines = lines
-        self._again: deque[Line] = deque()
+        self._given_back: deque[Line] = deque()
+        self._characters = 0
         self.taken: list[Line] = []
-        self._characters = 0
 
-    def begin(self) -> Line | None:
-        self.taken = []
+    def begin(self, first: Line) -> None:
+        """A new row begins with `first`."""
+        self._given_back.appendleft(first)
         self._characters = 0
-        return self._again.popleft() if self._again else next(self._lines, None)
+        self.taken = []
 
     def give_back(self, lines: list[Line]) -> None:
-        self._again.extendleft(reversed(lines))
+        self._given_back.extendleft(reversed(lines))
+
+    def each(self) -> Iterator[Line]:
+        """The first lines of rows: those given back, then new ones."""
+        while True:
+            while self._given_back:
+                yield self._given_back.popleft()
+            for line in self._lines:
+                yield line
+                if self._given_back:
+                    break
+            else:
+                return
 
     def __iter__(self) -> _Feed:
         return self
 
     def __next__(self) -> str:
-        line = self._again.popleft() if self._again else next(self._lines)
+        line = self._given_back.popleft() if self._given_back else next(self._lines)
         self.taken.append(line)
         self._characters += len(line.text)
         if len(self.taken) > QUOTED_LINES_LIMIT or self._characters > QUOTED_CHARACTERS_LIMIT:
@@ -84,17 +95,16 @@ def read_records(
     """
     feed = _Feed(lines)
     quoted = csv.reader(feed, delimiter=delimiter, strict=True)
-    while first := feed.begin():
+    for first in feed.each():
         text, size = first
-        if '"' not in text:
+        if '"' in text:
+            feed.begin(first)
+            record = _quoted_record(quoted, feed, line, start, delimiter)
+        else:
             # Without a quote a row is its line, and splitting is all there is to it.
-            yield Record(line, start, size, text.rstrip("\r\n").split(delimiter))
-            line, start = line + 1, start + size
-            continue
-        feed.give_back([first])
-        record = _quoted_record(quoted, feed, line, start, delimiter)
+            record = Record(line, start, size, text.rstrip("\r\n").split(delimiter))
         yield record
-        line, start = record.next_line, record.end
+        line, start = line + record.line_count, start + record.size_bytes
 
 
 def parse_cells(text: str, *, delimiter: str) -> list[str]:

@@ -104,7 +104,7 @@ def test_address_is_read_from_what_people_type(raw: str, email: str, address: st
         (" \u200b ", AddressFault.EMPTY),
         ("<>", AddressFault.EMPTY),
         ("anna.example.com", AddressFault.NO_AT_SIGN),
-        ("anna＠example.com", AddressFault.NO_AT_SIGN),
+        ("anna\uff20example.com", AddressFault.NO_AT_SIGN),
         ("anna@example.com; otto@example.com", AddressFault.SEVERAL),
         ("A <anna@example.com>, O <otto@example.com>", AddressFault.SEVERAL),
         ("a" * 65 + "@example.com", AddressFault.TOO_LONG),
