@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 MESSAGE_LENGTH = 200
+# The rest of a longer text is not looked at: the search below takes quadratic time.
+_READ_LENGTH = 2_000
 
 _EDGES = r"\s<>\"'`(),;:\[\]{}"
 # Also with a wide sign, percent-encoded as in paths, and with a quoted local part.
@@ -15,7 +17,10 @@ _NAME = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 
 def scrub(text: str) -> str:
     """One line without addresses and keys, at most 200 characters."""
-    line = " ".join(text.split())
+    words = text[:_READ_LENGTH].split()
+    if len(text) > _READ_LENGTH:
+        words = words[:-1]  # half an address is no longer found to be one
+    line = " ".join(words)
     return _KEY.sub("<key>", _ADDRESS.sub("<address>", line))[:MESSAGE_LENGTH]
 
 

@@ -49,9 +49,9 @@ class BrokerLink:
         was_up, self.up, self.slow_answers = self.up, False, 0
         return was_up
 
-    def is_too_slow(self, took_s: float, *, bearable_s: float) -> bool:
-        """Whether it has now answered too late several times in a row: as good as down."""
-        self.slow_answers = self.slow_answers + 1 if took_s > bearable_s else 0
+    def is_too_slow(self, doubt_s: float, *, bearable_s: float) -> bool:
+        """Whether its clock has been known too badly several times in a row: as good as down."""
+        self.slow_answers = self.slow_answers + 1 if doubt_s > bearable_s else 0
         return self.slow_answers >= SLOW_ANSWERS
 
 

@@ -52,6 +52,7 @@ class Reply:
     frozen_for_s: float
     ahead_s: float
     per_second: float
+    now_us: int
 
     @classmethod
     def parse(cls, raw: Sequence[bytes | str | int]) -> Reply:
@@ -66,6 +67,7 @@ class Reply:
             frozen_for_s=int(raw[7]) / MICROS,
             ahead_s=int(raw[8]) / MICROS,
             per_second=float(raw[9]),
+            now_us=int(raw[10]),
         )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 from redis.exceptions import RedisError
 
+from apps.queues.limiting.broker_clock import BrokerClock
 from apps.queues.limiting.broker_link import BrokerLink, Rejoining
 from apps.queues.limiting.broker_script import BrokerScript, Caller, Reply
 from apps.queues.limiting.own_pace import OwnPace
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+MICROS = 1_000_000
 MICROS_PER_MS = 1_000
 
 
@@ -56,6 +58,7 @@ class Limiter:
         self._limit = paced_limit(default_limit)
         self._lock = threading.Lock()
         self._link = BrokerLink()
+        self._broker_clock = BrokerClock()
         self._own = OwnPace(workers_floor=live_workers_floor)
 
     def reserve(self, max_wait_ms: int = 500, *, lead_ms: int = 0) -> Slot | Held:
@@ -65,12 +68,12 @@ class Limiter:
         nearer than that (ignored where the limit is lifted).
         """
         _check_waits(max_wait_ms, lead_ms)
-        asked_at = self.clock()
+        self._set_clock()
         reply = self._ask("reserve", max_wait_ms * MICROS_PER_MS, lead_ms * MICROS_PER_MS)
         if reply is None:
             return self._reserve_own(max_wait_ms / 1000, lead_ms / 1000)
         if reply.granted:
-            return self._shared_slot(reply, asked_at)
+            return self._shared_slot(reply)
         reason = HeldReason.FROZEN if reply.frozen_for_s > 0 else HeldReason.PACED
         return _held(reply.wait_s, reason, max_wait_ms / 1000)
 
@@ -109,7 +112,7 @@ class Limiter:
         """
         bounded = min(max(0.0, retry_after_s), LONGEST_FREEZE_S)  # in this order NaN becomes 0
         self._log.warning("provider_account_frozen", seconds=bounded)
-        if self._ask("freeze", round(bounded * 1_000_000)) is None:
+        if self._ask("freeze", round(bounded * MICROS)) is None:
             with self._lock:
                 self._own.freeze(bounded, now=self.clock())
 
@@ -155,6 +158,14 @@ class Limiter:
         self._learn(op, reply, started_at)
         return reply
 
+    def _set_clock(self) -> None:
+        """Ask once more before reserving, where the first answers were slow.
+
+        A slot whose instant is known too badly could not be kept.
+        """
+        if self._link.up and self._broker_clock.width > LATE_S / 4:
+            self._ask("peek")
+
     def _introduce(self, op: str, now: float) -> Caller:
         return Caller(
             worker_id=self._worker_id,
@@ -173,13 +184,14 @@ class Limiter:
         now = self.clock()
         with self._lock:
             self._own.workers = reply.live_workers
+            self._broker_clock.learn(reply.now_us / MICROS, asked_at=started_at, received_at=now)
             if op == "peek":
                 return
             self._limit = reply.limit
             if not self._link.up:
                 self._link.up = True
                 self._log.info("limiter_shared_again", own_slots=self._own.granted)
-            if self._link.is_too_slow(now - started_at, bearable_s=LATE_S):
+            if self._link.is_too_slow(self._broker_clock.width, bearable_s=LATE_S):
                 self._go_alone(now, cost_s=now - started_at, reason="too_slow")
 
     def _lose_broker(self, error: RedisError, started_at: float) -> None:
@@ -192,15 +204,15 @@ class Limiter:
             self._own.start(self._limit, now=now)
             self._log.warning("limiter_on_its_own", reason=reason, workers=self._own.workers)
 
-    def _shared_slot(self, reply: Reply, asked_at: float) -> Slot:
-        # The broker read its clock somewhere between question and answer: never leave early by
-        # the one, nor late by the other.
-        fires_at = self.clock() + reply.wait_s
+    def _shared_slot(self, reply: Reply) -> Slot:
+        instant = reply.slot_us / MICROS
         with self._lock:
+            fires_at = self._broker_clock.latest(instant)
+            leave_by = self._broker_clock.earliest(instant) + LATE_S
             self._own.last = max(fires_at, self._own.last or fires_at)
         return Slot(
             fires_at=fires_at,
-            leave_by=asked_at + reply.wait_s + LATE_S if reply.limit else math.inf,
+            leave_by=leave_by if reply.limit else math.inf,
             shared=True,
             instant=reply.slot_us,
             previous=reply.previous_us,
@@ -249,9 +261,9 @@ def _check_waits(max_wait_ms: int, lead_ms: int) -> None:
 
 
 def _held(retry_in_s: float, reason: HeldReason, max_wait_s: float) -> Held:
-    """Whoever was held comes back spread over half of the wait, not all at one moment.
+    """Whoever was held comes back spread over a quarter of the wait, not all at one moment.
 
-    By then the newest slot still lies half of the wait ahead: no slot goes unused for it.
+    By then the newest slot still lies most of the wait ahead: no slot goes unused for it.
     """
-    spread = random.uniform(0, max_wait_s / 2)  # noqa: S311 - spreading, not secrecy
+    spread = random.uniform(0, max_wait_s / 4)  # noqa: S311 - spreading, not secrecy
     return Held(retry_in_s=retry_in_s + spread, reason=reason)

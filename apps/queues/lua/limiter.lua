@@ -94,4 +94,5 @@ return {
   granted, math.ceil(wait), string.format('%.0f', slot), string.format('%.0f', previous),
   tostring(limit), tostring(current), redis.call('ZCARD', KEYS[2]),
   math.max(0, frozen - now), math.ceil(math.max(0, last - now)), string.format('%.3f', rate),
+  string.format('%.0f', now),
 }

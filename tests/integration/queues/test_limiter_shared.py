@@ -318,19 +318,21 @@ def test_accounts_do_not_share_a_budget(broker: Redis) -> None:
     assert granted(slot).fire_in_s == 0
 
 
-def test_slot_keeps_its_instant_when_the_answer_came_late(broker: Redis) -> None:
+def test_slot_keeps_its_instant_when_the_answer_came_late(
+    broker: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     warm_account(broker, limit=10)
     ahead = [0.0]
     one = Limiter(broker, "account", 10, "one", clock=lambda: time.monotonic() + ahead[0])
     granted(one.reserve())
-    ask = one._ask
+    call = one._script.call
 
-    def ask_slowly(*arguments: Any) -> Any:
-        reply = ask(*arguments)
+    def call_slowly(*arguments: Any) -> Any:
+        reply = call(*arguments)
         ahead[0] += 0.05  # this process had to wait for a processor
         return reply
 
-    one._ask = ask_slowly  # type: ignore[method-assign]
+    monkeypatch.setattr(one._script, "call", call_slowly)
     slot = granted(one.reserve())
 
     assert 0.0 < slot.fire_in_s < 0.07

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -164,6 +165,17 @@ def test_scrubbed_text_is_one_short_line() -> None:
 
     assert scrubbed.startswith("The `html` field is is")
     assert len(scrubbed) == 200
+
+
+def test_long_text_is_scrubbed_quickly_and_not_cut_within_an_address() -> None:
+    started = time.perf_counter()
+
+    scrubbed = scrub(
+        "x@example.org " * 141 + "and jane.doe.of.somewhere@example.com" + "y" * 1_000_000
+    )
+
+    assert "jane" not in scrubbed
+    assert time.perf_counter() - started < 1
 
 
 @given(st.text(max_size=300))

@@ -124,6 +124,14 @@ def test_broker_that_hangs_costs_at_most_a_fifth_of_the_time(clock: FakeClock) -
     assert broker.asked * 0.5 <= (clock.now - started) * 0.21 + 0.5
 
 
+def test_broker_whose_clock_stays_unknown_is_as_good_as_down() -> None:
+    link = BrokerLink()
+
+    doubts = [link.is_too_slow(doubt, bearable_s=0.08) for doubt in (0.1, 0.1, 0.01, 0.1, 0.1, 0.1)]
+
+    assert doubts == [False] * 5 + [True]
+
+
 def test_broker_that_is_down_is_tried_by_one_caller_at_a_time() -> None:
     link = BrokerLink()
     link.failed(now=0.0, cost_s=0.0)
