@@ -27,7 +27,7 @@ from apps.station.local.environment import (
 )
 from apps.station.local.errors import StationError
 from apps.station.local.instance import PROJECT, Instance, throwaway_instance
-from apps.station.local.ports import free_port
+from apps.station.local.ports import LOOPBACK, free_port
 from apps.station.local.programs import SERVER_TIER, write_environment
 from apps.station.local.secrets import Secrets
 from apps.station.local.servers import READY_SECONDS, await_ready, plan_servers
@@ -176,6 +176,8 @@ class LocalStation:
             **django_environment(
                 kind=self._name, secrets=self.secrets, folder=self.folder, web_port=self.web_port
             ),
+            # Django's settings need some address; nobody listens at this one.
+            "REDIS_URL": f"redis://{LOOPBACK}:1/0",
             **servers.environment(),
             **self._additions,
         }

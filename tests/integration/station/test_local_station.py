@@ -206,6 +206,17 @@ def test_polite_stop_reaches_the_first_process_alone(station: LocalStation, tmp_
     assert told.read_text(encoding="utf-8") == "parent\n"
 
 
+def test_program_that_does_not_end_is_killed_with_its_children(station: LocalStation) -> None:
+    command = "trap '' TERM; sleep 61 & while :; do wait; sleep 1; done"
+    station.start(Program(name="stubborn", command=("sh", "-c", command), stop_seconds=1))
+    _await(lambda: len(station.pids("stubborn")) >= 2)
+    pids = station.pids("stubborn")
+
+    station.supervision.stop("stubborn")
+
+    _await(lambda: not any(map(_lives, pids)))
+
+
 def test_name_is_given_once(station: LocalStation) -> None:
     station.start(Program(name="once", command=("sleep", "60")))
 
