@@ -97,7 +97,9 @@ class Reader:
         value = self.text(name, default=default)
         allowed = sorted(options)
         if value not in allowed:
-            raise SettingProblem(f"{name} is {_shown(value)}; expected one of {', '.join(allowed)}.")
+            raise SettingProblem(
+                f"{name} is {_shown(value)}; expected one of {', '.join(allowed)}."
+            )
         return value
 
     def url(self, name: str, *, schemes: Iterable[str], default: str | None = None) -> str:

@@ -57,17 +57,13 @@ try:
     THROTTLE_BUDGET_SECONDS = read.number(
         "FLUX_THROTTLE_BUDGET_SECONDS", default=6 * 3600, at_least=1
     )
-    THROTTLE_BUDGET_COUNT = read.whole_number(
-        "FLUX_THROTTLE_BUDGET_COUNT", default=500, at_least=1
-    )
+    THROTTLE_BUDGET_COUNT = read.whole_number("FLUX_THROTTLE_BUDGET_COUNT", default=500, at_least=1)
     UNSENT_BUDGET_SECONDS = read.number("FLUX_UNSENT_BUDGET_SECONDS", default=86400, at_least=1)
     BODY_RETENTION_HOURS = read.number("FLUX_BODY_RETENTION_HOURS", default=48, at_least=0)
     MESSAGE_RETENTION_MONTHS = read.whole_number(
         "FLUX_MESSAGE_RETENTION_MONTHS", default=25, at_least=1
     )
-    EVENT_RETENTION_MONTHS = read.whole_number(
-        "FLUX_EVENT_RETENTION_MONTHS", default=3, at_least=1
-    )
+    EVENT_RETENTION_MONTHS = read.whole_number("FLUX_EVENT_RETENTION_MONTHS", default=3, at_least=1)
     # Single mails that come close together share a provider call.
     SINGLE_GATHER_MS = read.whole_number("FLUX_SINGLE_GATHER_MS", default=250, at_least=0)
     SWEEP_SECONDS = read.number("FLUX_SWEEP_SECONDS", default=1, at_least=0.05)

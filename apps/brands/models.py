@@ -100,9 +100,7 @@ class Sender(models.Model):
     """A From address of a brand and the account that may send for it."""
 
     brand = models.ForeignKey(Brand, on_delete=models.PROTECT, related_name="senders")
-    account = models.ForeignKey(
-        ProviderAccount, on_delete=models.PROTECT, related_name="senders"
-    )
+    account = models.ForeignKey(ProviderAccount, on_delete=models.PROTECT, related_name="senders")
     name = models.CharField(max_length=100)
     email = models.EmailField()
     reply_to = models.EmailField(blank=True)

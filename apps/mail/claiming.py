@@ -7,13 +7,15 @@ Whoever holds the newest fence owns the batch until `due_at`; everything later i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import connection
 
 from apps.mail.models import BATCH_SIZE
+
+if TYPE_CHECKING:
+    from datetime import date
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ UPDATE mail_batch batch
   FROM (
         SELECT id FROM (
             SELECT id FROM mail_batch
-             WHERE account_id = %(account)s AND state = 'calling' AND due_at <= statement_timestamp()
+             WHERE account_id = %(account)s AND state = 'calling'
+               AND due_at <= statement_timestamp()
                AND (mailing_id IS NULL) = %(single)s
              ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
         ) recovered
@@ -74,7 +77,8 @@ _CLAIM_BULK = _CLAIM.format(
                      ORDER BY random()) mailing
              CROSS JOIN LATERAL (
                    SELECT id FROM mail_batch
-                    WHERE mailing_id = mailing.id AND state = 'planned' AND due_at <= statement_timestamp()
+                    WHERE mailing_id = mailing.id AND state = 'planned'
+                      AND due_at <= statement_timestamp()
                     ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
                    ) found
              LIMIT 1

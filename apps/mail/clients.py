@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 
-from apps.brands.models import ProviderAccount
 from apps.mail.resend import ResendClient
 from apps.queues.limiting import Limiter, open_broker
 
 if TYPE_CHECKING:
     from redis import Redis
+
+    from apps.brands.models import ProviderAccount
 
 
 def client_for(account: ProviderAccount) -> ResendClient:

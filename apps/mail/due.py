@@ -19,7 +19,8 @@ _BATCHES = f"""
 SELECT account.id,
        (SELECT count(*) FROM (
             SELECT 1 FROM mail_batch
-             WHERE account_id = account.id AND state = 'calling' AND due_at <= statement_timestamp()
+             WHERE account_id = account.id AND state = 'calling'
+               AND due_at <= statement_timestamp()
                AND mailing_id IS NOT NULL LIMIT {ENOUGH}) recovered)
      + CASE WHEN account.stopped_at IS NOT NULL THEN 0 ELSE
        (SELECT count(*) FROM (
@@ -35,7 +36,8 @@ SELECT account.id,
 _SINGLES = f"""
 SELECT account_id, count(*) FROM (
     (SELECT account_id FROM mail_batch
-      WHERE mailing_id IS NULL AND state IN ('planned', 'calling') AND due_at <= statement_timestamp()
+      WHERE mailing_id IS NULL AND state IN ('planned', 'calling')
+        AND due_at <= statement_timestamp()
       LIMIT {ENOUGH})
     UNION ALL
     (SELECT mailing.account_id FROM mail_message message

@@ -30,7 +30,7 @@ MESSAGE_TABLE = "mail_message"
 CANCEL_PAGE = 200
 
 
-def create_bulk_mailing(
+def create_bulk_mailing(  # noqa: PLR0913 - what a mailing is made of, all by keyword
     *, name: str, sender: Sender, mail_class: MailClass, subject: str, html: str, text: str
 ) -> Mailing:
     """Makes a running mailing whose audience is still to be planned.
@@ -120,7 +120,8 @@ def pause_for_provider(*, mailing_id: int | None, account_id: int, reason: str) 
 
 _CLOSE = """
 UPDATE mail_mailing mailing
-   SET state = 'completed', completed_at = statement_timestamp(), state_changed_at = statement_timestamp()
+   SET state = 'completed', completed_at = statement_timestamp(),
+       state_changed_at = statement_timestamp()
  WHERE state = 'running' AND kind = 'bulk' AND audience_completed_at IS NOT NULL
    AND NOT EXISTS (SELECT 1 FROM mail_batch batch
                     WHERE batch.mailing_id = mailing.id AND batch.state IN ('planned', 'calling'))

@@ -7,14 +7,12 @@ growing tables are decided in docs/adr/0003.
 
 from __future__ import annotations
 
-
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from apps.brands.models import Brand, ProviderAccount, Sender
 from apps.contacts.eligibility import MailClass
-
 
 BATCH_SIZE = 100  # Resend's limit for one call
 
@@ -97,9 +95,7 @@ class Mailing(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(
-                name="mailing_month_is_a_first_day", condition=Q(month__day=1)
-            ),
+            models.CheckConstraint(name="mailing_month_is_a_first_day", condition=Q(month__day=1)),
             models.CheckConstraint(
                 name="mailing_completed_both_or_neither",
                 condition=Q(state="completed", completed_at__isnull=False)
@@ -116,11 +112,8 @@ class Mailing(models.Model):
             ),
         ]
         indexes = [
-            models.Index(
-                fields=["account"], name="mailing_running", condition=Q(state="running")
-            ),
+            models.Index(fields=["account"], name="mailing_running", condition=Q(state="running")),
         ]
-
 
     def __str__(self) -> str:
         return self.name
@@ -138,9 +131,7 @@ class AudiencePage(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                name="audience_page_once", fields=["mailing", "after_contact"]
-            ),
+            models.UniqueConstraint(name="audience_page_once", fields=["mailing", "after_contact"]),
         ]
 
     def __str__(self) -> str:
@@ -166,7 +157,9 @@ class Batch(models.Model):
 
     account = models.ForeignKey(ProviderAccount, on_delete=models.PROTECT, related_name="+")
     # Null where single mails of several mailings share the batch.
-    mailing = models.ForeignKey(Mailing, on_delete=models.PROTECT, null=True, related_name="batches")
+    mailing = models.ForeignKey(
+        Mailing, on_delete=models.PROTECT, null=True, related_name="batches"
+    )
     state = models.CharField(max_length=10, choices=State, default=State.PLANNED)
     month = models.DateField()
     size = models.PositiveSmallIntegerField()
@@ -201,12 +194,14 @@ class Batch(models.Model):
             models.CheckConstraint(
                 name="batch_counts_add_up_when_settled",
                 condition=~Q(state__in=("settled", "unknown", "cancelled"))
-                | Q(size=models.F("sent") + models.F("failed") + models.F("skipped")
-                    + models.F("unknown")),
+                | Q(
+                    size=models.F("sent")
+                    + models.F("failed")
+                    + models.F("skipped")
+                    + models.F("unknown")
+                ),
             ),
-            models.UniqueConstraint(
-                name="batch_key_once", fields=["key"], condition=~Q(key="")
-            ),
+            models.UniqueConstraint(name="batch_key_once", fields=["key"], condition=~Q(key="")),
         ]
         indexes = [
             models.Index(

@@ -49,7 +49,8 @@ _SETTLE = """
 WITH settled AS (
     UPDATE mail_batch
        SET state = %(batch_state)s, sent = sent + %(sent)s, failed = failed + %(failed)s,
-           unknown = unknown + %(unknown)s, settled_at = statement_timestamp(), last_error = %(error)s
+           unknown = unknown + %(unknown)s, settled_at = statement_timestamp(),
+           last_error = %(error)s
      WHERE id = %(batch)s AND fence = %(fence)s AND state = 'calling'
     RETURNING id
 ), history AS (
@@ -58,7 +59,8 @@ WITH settled AS (
 ), messages AS (
     UPDATE mail_message message
        SET state = given.state, reason = given.reason, detail = given.detail,
-           provider_id = given.provider_id, address = given.address, settled_at = statement_timestamp(),
+           provider_id = given.provider_id, address = given.address,
+           settled_at = statement_timestamp(),
            delivery = greatest(message.delivery, given.delivery)
       FROM settled, unnest(%(ids)s::bigint[], %(states)s::text[], %(reasons)s::text[],
                            %(details)s::text[], %(provider_ids)s::text[], %(addresses)s::text[],
@@ -70,9 +72,7 @@ SELECT count(*) FROM settled
 """
 
 
-def settle(
-    batch: ClaimedBatch, sealed: Sealed, verdicts: list[Verdict], attempt: Attempt
-) -> None:
+def settle(batch: ClaimedBatch, sealed: Sealed, verdicts: list[Verdict], attempt: Attempt) -> None:
     """Writes the end of every message of the batch and of the batch itself; one statement.
 
     `verdicts` are in the order of the body. Raises `LeaseLostError`.
@@ -131,7 +131,8 @@ def settle_all(
 _TRY_SAME_AGAIN = """
 WITH kept AS (
     UPDATE mail_batch
-       SET due_at = statement_timestamp() + make_interval(secs => %(wait)s), ambiguous = ambiguous OR %(doubt)s,
+       SET due_at = statement_timestamp() + make_interval(secs => %(wait)s),
+           ambiguous = ambiguous OR %(doubt)s,
            failing_since = coalesce(failing_since, statement_timestamp()), last_error = %(error)s,
            throttles = throttles + %(throttled)s
      WHERE id = %(batch)s AND fence = %(fence)s AND state = 'calling'
@@ -145,7 +146,11 @@ SELECT count(*) FROM kept
 
 
 def try_same_again(
-    batch: ClaimedBatch, attempt: Attempt, *, doubt: bool, wait_seconds: float | None = None,
+    batch: ClaimedBatch,
+    attempt: Attempt,
+    *,
+    doubt: bool,
+    wait_seconds: float | None = None,
     throttled: bool = False,
 ) -> None:
     """Leaves bytes and key as they are and makes the batch due later. Raises `LeaseLostError`.
@@ -185,8 +190,12 @@ SELECT count(*) FROM planned
 
 
 def put_back(
-    batch: ClaimedBatch, attempt: Attempt, *, wait_seconds: float | None = None,
-    throttled: bool = False, failing: bool = True,
+    batch: ClaimedBatch,
+    attempt: Attempt,
+    *,
+    wait_seconds: float | None = None,
+    throttled: bool = False,
+    failing: bool = True,
 ) -> None:
     """The attempt was surely not accepted: the next one checks, renders and seals anew.
 
@@ -194,9 +203,7 @@ def put_back(
     `LeaseLostError`.
     """
     if batch.ambiguous:
-        try_same_again(
-            batch, attempt, doubt=False, wait_seconds=wait_seconds, throttled=throttled
-        )
+        try_same_again(batch, attempt, doubt=False, wait_seconds=wait_seconds, throttled=throttled)
         return
     _execute_owned(
         _UNSEAL,

@@ -7,15 +7,17 @@ so that a killed planner goes on exactly where it was.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from django.db import connection, transaction
 
 from apps.contacts.eligibility import MailClass, skip_reason_sql
 from apps.mail.models import BATCH_SIZE, Mailing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # 10,000 rows take some 150 ms: short enough for a pause to be felt at once.
 PAGE_SIZE = 10_000

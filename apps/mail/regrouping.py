@@ -12,7 +12,6 @@ from django.db import connection, transaction
 
 from apps.mail.errors import LeaseLostError, StateError
 from apps.mail.models import BATCH_SIZE, Batch, Mailing
-from apps.mail.outcomes import Attempt
 from apps.queues.correlation import correlation_id
 from apps.queues.enqueueing import enqueue
 from apps.queues.names import TaskName
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from apps.mail.claiming import ClaimedBatch
+    from apps.mail.outcomes import Attempt
     from apps.mail.sealing import Sealed
 
 RETRY_PAGE = 10_000

@@ -24,7 +24,6 @@ from apps.mail.links import LinkTarget, unsubscribe_url
 from apps.mail.models import Message
 from apps.mail.rendering import (
     EmailRequest,
-    Mailbox,
     RecipientContext,
     RenderingError,
     build_email,
@@ -96,9 +95,7 @@ def compose(batch: ClaimedBatch) -> Sealed:
             emails.append(_email(recipient, contents[recipient.mailing_id], now))
         except RenderingError as problem:
             sealed.resolved.append(
-                Resolved(
-                    recipient.message_id, Message.State.FAILED, "template", str(problem)[:300]
-                )
+                Resolved(recipient.message_id, Message.State.FAILED, "template", str(problem)[:300])
             )
             continue
         sealed.message_ids.append(recipient.message_id)
@@ -112,7 +109,8 @@ WITH sealed AS (
     UPDATE mail_batch batch
        SET state = CASE WHEN %(travelling)s > 0 THEN 'calling' ELSE 'settled' END,
            settled_at = CASE WHEN %(travelling)s > 0 THEN NULL ELSE statement_timestamp() END,
-           key = %(key)s, digest = %(digest)s, key_made_at = statement_timestamp(), attempts = attempts + 1,
+           key = %(key)s, digest = %(digest)s, key_made_at = statement_timestamp(),
+           attempts = attempts + 1,
            skipped = skipped + %(skipped)s, failed = failed + %(failed)s,
            due_at = statement_timestamp() + make_interval(secs => %(lease)s)
      WHERE id = %(batch)s AND fence = %(fence)s AND state = 'planned'
@@ -124,7 +122,8 @@ WITH sealed AS (
     SELECT id, %(body)s FROM sealed WHERE %(travelling)s > 0
 ), resolved AS (
     UPDATE mail_message message
-       SET state = given.state, reason = given.reason, detail = given.detail, settled_at = statement_timestamp()
+       SET state = given.state, reason = given.reason, detail = given.detail,
+           settled_at = statement_timestamp()
       FROM sealed, unnest(%(ids)s::bigint[], %(states)s::text[], %(reasons)s::text[],
                           %(details)s::text[]) AS given (id, state, reason, detail)
      WHERE message.month = %(month)s AND message.id = given.id

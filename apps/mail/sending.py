@@ -71,11 +71,11 @@ class Door:
 
 
 def send_batches(*, account_id: int, turn_seconds: float = TURN_SECONDS) -> int:
-    """Sends the account's due bulk batches until none is due, the limiter holds, or the turn is
-    over; returns how many calls it made.
+    """Sends the account's due bulk batches; returns how many calls it made.
 
-    A held worker leaves instead of waiting: those that have a slot are enough to use the limit,
-    and the next wake-up may belong to another account.
+    It ends when none is due, when the limiter holds, or when the turn is over. A held worker
+    leaves instead of waiting: those that have a slot are enough to use the limit, and the next
+    wake-up may belong to another account.
     """
     door = Door.of(ProviderAccount.objects.get(pk=account_id))
     ends_at = time.monotonic() + turn_seconds
@@ -176,9 +176,7 @@ def _reopened(batch: ClaimedBatch) -> Sealed | None:
 
 def _pending(batch: ClaimedBatch) -> tuple[list[int], list[str]]:
     rows = (
-        Message.objects.filter(
-            month=batch.month, batch_id=batch.id, state=Message.State.PENDING
-        )
+        Message.objects.filter(month=batch.month, batch_id=batch.id, state=Message.State.PENDING)
         .order_by("pk")
         .values_list("pk", "address")
     )

@@ -17,13 +17,10 @@ from apps.mail.errors import DuplicateKeyError
 from apps.mail.mailings import MESSAGE_TABLE, _this_month
 from apps.mail.models import Content, Mailing, Message
 from apps.queues import partitions
-from apps.queues.correlation import correlation_id
 from apps.queues.enqueueing import enqueue
 from apps.queues.names import TaskName
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from apps.brands.models import Sender
     from apps.contacts.eligibility import MailClass
     from apps.contacts.models import Contact

@@ -55,7 +55,9 @@ def publish(task: TaskName, *, copies: int, ids: dict[str, int], correlation: st
         return 0
     sent = 0
     try:
-        with _producers(os.getpid()).acquire(block=True, timeout=PUBLISH_TIMEOUT_SECONDS) as producer:
+        with _producers(os.getpid()).acquire(
+            block=True, timeout=PUBLISH_TIMEOUT_SECONDS
+        ) as producer:
             for _ in range(copies):
                 current_app.send_task(
                     task,

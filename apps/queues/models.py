@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-
 from django.db import models
 from django.db.models import Q
-
 
 
 class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
@@ -92,11 +90,8 @@ class SchedulePeriod(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                name="schedule_period_once", fields=["schedule", "starts_at"]
-            ),
+            models.UniqueConstraint(name="schedule_period_once", fields=["schedule", "starts_at"]),
         ]
-
 
     def __str__(self) -> str:
         return f"{self.schedule} from {self.starts_at:%Y-%m-%d %H:%M}"

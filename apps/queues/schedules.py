@@ -34,8 +34,9 @@ class Missed(StrEnum):
 
 @dataclass(frozen=True)
 class Schedule:
-    """A job that runs once per period of `every_seconds`, counted from midnight UTC 1970 plus
-    `offset_seconds`.
+    """A job that runs once per period of `every_seconds`.
+
+    Periods are counted from midnight UTC at the beginning of 1970, plus `offset_seconds`.
     """
 
     name: str

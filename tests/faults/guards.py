@@ -33,23 +33,18 @@ class Guard:
     tests: str
 
 
+_SETTLING = (
+    "settled_at = statement_timestamp(),\n           last_error = %(error)s\n"
+    "     WHERE id = %(batch)s"
+)
+
 GUARDS = (
     Guard("fence at settling", "apps/mail/outcomes.py",
-          "     WHERE id = %(batch)s AND fence = %(fence)s AND state = 'calling'\n    RETURNING id\n"
-          "), history AS (\n    INSERT INTO mail_batchattempt (batch_id, number, outcome, latency_ms,"
-          " error)\n    SELECT id, %(number)s, %(outcome)s, %(latency_ms)s, %(error)s FROM settled",
-          "     WHERE id = %(batch)s AND state = 'calling'\n    RETURNING id\n"
-          "), history AS (\n    INSERT INTO mail_batchattempt (batch_id, number, outcome, latency_ms,"
-          " error)\n    SELECT id, %(number)s, %(outcome)s, %(latency_ms)s, %(error)s FROM settled",
-          BATCHES),
+          f"{_SETTLING} AND fence = %(fence)s AND state = 'calling'",
+          f"{_SETTLING} AND state = 'calling'", BATCHES),
     Guard("state at settling", "apps/mail/outcomes.py",
-          "     WHERE id = %(batch)s AND fence = %(fence)s AND state = 'calling'\n    RETURNING id\n"
-          "), history AS (\n    INSERT INTO mail_batchattempt (batch_id, number, outcome, latency_ms,"
-          " error)\n    SELECT id, %(number)s, %(outcome)s, %(latency_ms)s, %(error)s FROM settled",
-          "     WHERE id = %(batch)s AND fence = %(fence)s\n    RETURNING id\n"
-          "), history AS (\n    INSERT INTO mail_batchattempt (batch_id, number, outcome, latency_ms,"
-          " error)\n    SELECT id, %(number)s, %(outcome)s, %(latency_ms)s, %(error)s FROM settled",
-          BATCHES),
+          f"{_SETTLING} AND fence = %(fence)s AND state = 'calling'",
+          f"{_SETTLING} AND fence = %(fence)s", BATCHES),
     Guard("fence at sealing", "apps/mail/sealing.py",
           "WHERE id = %(batch)s AND fence = %(fence)s AND state = 'planned'",
           "WHERE id = %(batch)s AND state = 'planned'", BATCHES),

@@ -36,9 +36,9 @@ def add_to(path: Path, run: str, rows: list[Row], **facts: object) -> None:
 
 
 def print_table(title: str, rows: list[Row]) -> None:
-    print(f"\n{title}")  # noqa: T201 - the table is what the run is for
+    print(f"\n{title}")
     width = max(len(row.name) for row in rows)
     for row in rows:
         mark = "" if not row.goal else ("ok " if row.ok else "RED")
         goal = f"   {mark} {row.goal}" if row.goal else ""
-        print(f"  {row.name:<{width}}  {row.value:>12,.10g} {row.unit}{goal}")  # noqa: T201
+        print(f"  {row.name:<{width}}  {row.value:>12,.10g} {row.unit}{goal}")

@@ -88,12 +88,18 @@ def apply_page() -> Page:
     return Page(len(events), len(finished))
 
 
+_TAKE = """
+SELECT month, id, account_id, type, occurred_at, payload
+  FROM mail_deliveryevent
+ WHERE applied_at IS NULL
+ ORDER BY id LIMIT %s
+   FOR UPDATE SKIP LOCKED
+"""
+
+
 def _take() -> list[WaitingEvent]:
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT month, id, account_id, type, occurred_at, payload FROM mail_deliveryevent"
-            f" WHERE applied_at IS NULL ORDER BY id LIMIT {PAGE_SIZE} FOR UPDATE SKIP LOCKED"
-        )
+        cursor.execute(_TAKE, [PAGE_SIZE])
         return [WaitingEvent(*row) for row in cursor.fetchall()]
 
 

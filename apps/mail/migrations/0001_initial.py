@@ -7,216 +7,506 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('brands', '0001_initial'),
+        ("brands", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='DeliveryEvent',
+            name="DeliveryEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('month', models.DateField()),
-                ('provider_event_id', models.CharField(max_length=128)),
-                ('type', models.CharField(max_length=60)),
-                ('occurred_at', models.DateTimeField()),
-                ('payload', models.TextField()),
-                ('received_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('applied_at', models.DateTimeField(null=True)),
-                ('outcome', models.CharField(blank=True, max_length=30)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("month", models.DateField()),
+                ("provider_event_id", models.CharField(max_length=128)),
+                ("type", models.CharField(max_length=60)),
+                ("occurred_at", models.DateTimeField()),
+                ("payload", models.TextField()),
+                (
+                    "received_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                ("applied_at", models.DateTimeField(null=True)),
+                ("outcome", models.CharField(blank=True, max_length=30)),
             ],
             options={
-                'db_table': 'mail_deliveryevent',
-                'managed': False,
+                "db_table": "mail_deliveryevent",
+                "managed": False,
             },
         ),
         migrations.CreateModel(
-            name='Message',
+            name="Message",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('month', models.DateField()),
-                ('contact_id', models.BigIntegerField(null=True)),
-                ('address', models.TextField()),
-                ('state', models.CharField(choices=[('pending', 'pending'), ('sent', 'sent'), ('failed', 'failed'), ('skipped', 'skipped'), ('unknown', 'unknown')], default='pending', max_length=10)),
-                ('reason', models.CharField(blank=True, max_length=60)),
-                ('detail', models.CharField(blank=True, max_length=300)),
-                ('provider_id', models.CharField(blank=True, max_length=64)),
-                ('delivery', models.SmallIntegerField(choices=[(0, 'no news'), (10, 'accepted'), (20, 'delayed'), (30, 'delivered'), (40, 'bounced'), (50, 'complained')], default=0)),
-                ('delivery_at', models.DateTimeField(null=True)),
-                ('opened_at', models.DateTimeField(null=True)),
-                ('clicked_at', models.DateTimeField(null=True)),
-                ('due_at', models.DateTimeField(null=True)),
-                ('idempotency_key', models.CharField(max_length=256, null=True)),
-                ('variables', models.JSONField(null=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('settled_at', models.DateTimeField(null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("month", models.DateField()),
+                ("contact_id", models.BigIntegerField(null=True)),
+                ("address", models.TextField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("pending", "pending"),
+                            ("sent", "sent"),
+                            ("failed", "failed"),
+                            ("skipped", "skipped"),
+                            ("unknown", "unknown"),
+                        ],
+                        default="pending",
+                        max_length=10,
+                    ),
+                ),
+                ("reason", models.CharField(blank=True, max_length=60)),
+                ("detail", models.CharField(blank=True, max_length=300)),
+                ("provider_id", models.CharField(blank=True, max_length=64)),
+                (
+                    "delivery",
+                    models.SmallIntegerField(
+                        choices=[
+                            (0, "no news"),
+                            (10, "accepted"),
+                            (20, "delayed"),
+                            (30, "delivered"),
+                            (40, "bounced"),
+                            (50, "complained"),
+                        ],
+                        default=0,
+                    ),
+                ),
+                ("delivery_at", models.DateTimeField(null=True)),
+                ("opened_at", models.DateTimeField(null=True)),
+                ("clicked_at", models.DateTimeField(null=True)),
+                ("due_at", models.DateTimeField(null=True)),
+                ("idempotency_key", models.CharField(max_length=256, null=True)),
+                ("variables", models.JSONField(null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                ("settled_at", models.DateTimeField(null=True)),
             ],
             options={
-                'db_table': 'mail_message',
-                'managed': False,
+                "db_table": "mail_message",
+                "managed": False,
             },
         ),
         migrations.CreateModel(
-            name='Batch',
+            name="Batch",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('planned', 'planned'), ('calling', 'calling'), ('settled', 'settled'), ('unknown', 'unknown'), ('split', 'split'), ('cancelled', 'cancelled')], default='planned', max_length=10)),
-                ('month', models.DateField()),
-                ('size', models.PositiveSmallIntegerField()),
-                ('sent', models.PositiveSmallIntegerField(db_default=0)),
-                ('failed', models.PositiveSmallIntegerField(db_default=0)),
-                ('skipped', models.PositiveSmallIntegerField(db_default=0)),
-                ('unknown', models.PositiveSmallIntegerField(db_default=0)),
-                ('due_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('fence', models.IntegerField(db_default=0)),
-                ('attempts', models.PositiveIntegerField(db_default=0)),
-                ('throttles', models.PositiveIntegerField(db_default=0)),
-                ('failing_since', models.DateTimeField(null=True)),
-                ('ambiguous', models.BooleanField(db_default=False)),
-                ('key', models.CharField(db_default='', max_length=64)),
-                ('key_made_at', models.DateTimeField(null=True)),
-                ('digest', models.BinaryField(max_length=32, null=True)),
-                ('last_error', models.CharField(db_default='', max_length=300)),
-                ('correlation_id', models.CharField(db_default='', max_length=64)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('settled_at', models.DateTimeField(null=True)),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='brands.provideraccount')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("planned", "planned"),
+                            ("calling", "calling"),
+                            ("settled", "settled"),
+                            ("unknown", "unknown"),
+                            ("split", "split"),
+                            ("cancelled", "cancelled"),
+                        ],
+                        default="planned",
+                        max_length=10,
+                    ),
+                ),
+                ("month", models.DateField()),
+                ("size", models.PositiveSmallIntegerField()),
+                ("sent", models.PositiveSmallIntegerField(db_default=0)),
+                ("failed", models.PositiveSmallIntegerField(db_default=0)),
+                ("skipped", models.PositiveSmallIntegerField(db_default=0)),
+                ("unknown", models.PositiveSmallIntegerField(db_default=0)),
+                (
+                    "due_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                ("fence", models.IntegerField(db_default=0)),
+                ("attempts", models.PositiveIntegerField(db_default=0)),
+                ("throttles", models.PositiveIntegerField(db_default=0)),
+                ("failing_since", models.DateTimeField(null=True)),
+                ("ambiguous", models.BooleanField(db_default=False)),
+                ("key", models.CharField(db_default="", max_length=64)),
+                ("key_made_at", models.DateTimeField(null=True)),
+                ("digest", models.BinaryField(max_length=32, null=True)),
+                ("last_error", models.CharField(db_default="", max_length=300)),
+                ("correlation_id", models.CharField(db_default="", max_length=64)),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                ("settled_at", models.DateTimeField(null=True)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="brands.provideraccount",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Content',
+            name="Content",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('subject', models.TextField()),
-                ('html', models.TextField()),
-                ('text', models.TextField(blank=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("subject", models.TextField()),
+                ("html", models.TextField()),
+                ("text", models.TextField(blank=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='BatchBody',
+            name="BatchBody",
             fields=[
-                ('batch', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='body', serialize=False, to='mail.batch')),
-                ('body', models.BinaryField()),
+                (
+                    "batch",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="body",
+                        serialize=False,
+                        to="mail.batch",
+                    ),
+                ),
+                ("body", models.BinaryField()),
             ],
         ),
         migrations.CreateModel(
-            name='BatchAttempt',
+            name="BatchAttempt",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('ended_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('outcome', models.CharField(max_length=30)),
-                ('latency_ms', models.PositiveIntegerField(null=True)),
-                ('error', models.CharField(blank=True, max_length=300)),
-                ('batch', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='history', to='mail.batch')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("number", models.PositiveIntegerField()),
+                (
+                    "ended_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                ("outcome", models.CharField(max_length=30)),
+                ("latency_ms", models.PositiveIntegerField(null=True)),
+                ("error", models.CharField(blank=True, max_length=300)),
+                (
+                    "batch",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="history",
+                        to="mail.batch",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Mailing',
+            name="Mailing",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('bulk', 'bulk'), ('stream', 'stream of single mails')], default='bulk', max_length=10)),
-                ('name', models.CharField(max_length=200)),
-                ('mail_class', models.CharField(choices=[('commercial', 'commercial'), ('confirmation', 'confirmation'), ('transactional', 'transactional')], max_length=20)),
-                ('state', models.CharField(choices=[('running', 'running'), ('paused', 'paused'), ('cancelled', 'cancelled'), ('completed', 'completed')], default='running', max_length=10)),
-                ('state_reason', models.CharField(blank=True, max_length=200)),
-                ('state_changed_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('month', models.DateField()),
-                ('audience_cursor', models.BigIntegerField(default=0)),
-                ('audience_until', models.BigIntegerField(default=0)),
-                ('audience_completed_at', models.DateTimeField(null=True)),
-                ('correlation_id', models.CharField(blank=True, max_length=64)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('completed_at', models.DateTimeField(null=True)),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='brands.provideraccount')),
-                ('brand', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='mailings', to='brands.brand')),
-                ('content', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='mail.content')),
-                ('sender', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='brands.sender')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("bulk", "bulk"), ("stream", "stream of single mails")],
+                        default="bulk",
+                        max_length=10,
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                (
+                    "mail_class",
+                    models.CharField(
+                        choices=[
+                            ("commercial", "commercial"),
+                            ("confirmation", "confirmation"),
+                            ("transactional", "transactional"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("running", "running"),
+                            ("paused", "paused"),
+                            ("cancelled", "cancelled"),
+                            ("completed", "completed"),
+                        ],
+                        default="running",
+                        max_length=10,
+                    ),
+                ),
+                ("state_reason", models.CharField(blank=True, max_length=200)),
+                (
+                    "state_changed_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                ("month", models.DateField()),
+                ("audience_cursor", models.BigIntegerField(default=0)),
+                ("audience_until", models.BigIntegerField(default=0)),
+                ("audience_completed_at", models.DateTimeField(null=True)),
+                ("correlation_id", models.CharField(blank=True, max_length=64)),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                ("completed_at", models.DateTimeField(null=True)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="brands.provideraccount",
+                    ),
+                ),
+                (
+                    "brand",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="mailings",
+                        to="brands.brand",
+                    ),
+                ),
+                (
+                    "content",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="mail.content",
+                    ),
+                ),
+                (
+                    "sender",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="brands.sender",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='batch',
-            name='mailing',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='batches', to='mail.mailing'),
+            model_name="batch",
+            name="mailing",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="batches",
+                to="mail.mailing",
+            ),
         ),
         migrations.CreateModel(
-            name='AudiencePage',
+            name="AudiencePage",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('after_contact', models.BigIntegerField()),
-                ('until_contact', models.BigIntegerField()),
-                ('planned', models.PositiveIntegerField()),
-                ('skipped', models.JSONField(default=dict, help_text='Number by reason')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('mailing', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='audience_pages', to='mail.mailing')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("after_contact", models.BigIntegerField()),
+                ("until_contact", models.BigIntegerField()),
+                ("planned", models.PositiveIntegerField()),
+                ("skipped", models.JSONField(default=dict, help_text="Number by reason")),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                (
+                    "mailing",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="audience_pages",
+                        to="mail.mailing",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Template',
+            name="Template",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.SlugField(max_length=60)),
-                ('subject', models.CharField(max_length=500)),
-                ('html', models.TextField()),
-                ('text', models.TextField(blank=True, help_text='Made from the HTML where it is left empty.')),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('brand', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='mail_templates', to='brands.brand')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("slug", models.SlugField(max_length=60)),
+                ("subject", models.CharField(max_length=500)),
+                ("html", models.TextField()),
+                (
+                    "text",
+                    models.TextField(
+                        blank=True, help_text="Made from the HTML where it is left empty."
+                    ),
+                ),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "brand",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="mail_templates",
+                        to="brands.brand",
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='mailing',
-            index=models.Index(condition=models.Q(('state', 'running')), fields=['account'], name='mailing_running'),
+            model_name="mailing",
+            index=models.Index(
+                condition=models.Q(("state", "running")), fields=["account"], name="mailing_running"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='mailing',
-            constraint=models.CheckConstraint(condition=models.Q(('month__day', 1)), name='mailing_month_is_a_first_day'),
+            model_name="mailing",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("month__day", 1)), name="mailing_month_is_a_first_day"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='mailing',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('completed_at__isnull', False), ('state', 'completed')), models.Q(models.Q(('state', 'completed'), _negated=True), ('completed_at__isnull', True)), _connector='OR'), name='mailing_completed_both_or_neither'),
+            model_name="mailing",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("completed_at__isnull", False), ("state", "completed")),
+                    models.Q(
+                        models.Q(("state", "completed"), _negated=True),
+                        ("completed_at__isnull", True),
+                    ),
+                    _connector="OR",
+                ),
+                name="mailing_completed_both_or_neither",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='mailing',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'paused'), _negated=True), models.Q(('state_reason', ''), _negated=True), _connector='OR'), name='mailing_paused_with_reason'),
+            model_name="mailing",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "paused"), _negated=True),
+                    models.Q(("state_reason", ""), _negated=True),
+                    _connector="OR",
+                ),
+                name="mailing_paused_with_reason",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='mailing',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'stream')), fields=('brand', 'name', 'month'), name='mailing_one_stream_per_month'),
+            model_name="mailing",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("kind", "stream")),
+                fields=("brand", "name", "month"),
+                name="mailing_one_stream_per_month",
+            ),
         ),
         migrations.AddIndex(
-            model_name='batch',
-            index=models.Index(condition=models.Q(('state', 'planned')), fields=['mailing', 'due_at', 'id'], name='batch_planned_by_mailing'),
+            model_name="batch",
+            index=models.Index(
+                condition=models.Q(("state", "planned")),
+                fields=["mailing", "due_at", "id"],
+                name="batch_planned_by_mailing",
+            ),
         ),
         migrations.AddIndex(
-            model_name='batch',
-            index=models.Index(condition=models.Q(('state', 'calling'), models.Q(('mailing__isnull', True), ('state', 'planned')), _connector='OR'), fields=['account', 'due_at'], name='batch_open_by_account'),
+            model_name="batch",
+            index=models.Index(
+                condition=models.Q(
+                    ("state", "calling"),
+                    models.Q(("mailing__isnull", True), ("state", "planned")),
+                    _connector="OR",
+                ),
+                fields=["account", "due_at"],
+                name="batch_open_by_account",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='batch',
-            constraint=models.CheckConstraint(condition=models.Q(('size__gte', 0), ('size__lte', 100)), name='batch_size_limit'),
+            model_name="batch",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("size__gte", 0), ("size__lte", 100)), name="batch_size_limit"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='batch',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(models.Q(('state__in', ('calling', 'unknown')), _negated=True), ('sent', 0)), models.Q(models.Q(('key', ''), _negated=True), ('digest__isnull', False), ('key_made_at__isnull', False)), _connector='OR'), name='batch_key_from_calling_on'),
+            model_name="batch",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        models.Q(("state__in", ("calling", "unknown")), _negated=True), ("sent", 0)
+                    ),
+                    models.Q(
+                        models.Q(("key", ""), _negated=True),
+                        ("digest__isnull", False),
+                        ("key_made_at__isnull", False),
+                    ),
+                    _connector="OR",
+                ),
+                name="batch_key_from_calling_on",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='batch',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ('settled', 'unknown', 'cancelled')), _negated=True), ('size', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('sent'), '+', models.F('failed')), '+', models.F('skipped')), '+', models.F('unknown'))), _connector='OR'), name='batch_counts_add_up_when_settled'),
+            model_name="batch",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state__in", ("settled", "unknown", "cancelled")), _negated=True),
+                    (
+                        "size",
+                        django.db.models.expressions.CombinedExpression(
+                            django.db.models.expressions.CombinedExpression(
+                                django.db.models.expressions.CombinedExpression(
+                                    models.F("sent"), "+", models.F("failed")
+                                ),
+                                "+",
+                                models.F("skipped"),
+                            ),
+                            "+",
+                            models.F("unknown"),
+                        ),
+                    ),
+                    _connector="OR",
+                ),
+                name="batch_counts_add_up_when_settled",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='batch',
-            constraint=models.UniqueConstraint(condition=models.Q(('key', ''), _negated=True), fields=('key',), name='batch_key_once'),
+            model_name="batch",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("key", ""), _negated=True),
+                fields=("key",),
+                name="batch_key_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='audiencepage',
-            constraint=models.UniqueConstraint(fields=('mailing', 'after_contact'), name='audience_page_once'),
+            model_name="audiencepage",
+            constraint=models.UniqueConstraint(
+                fields=("mailing", "after_contact"), name="audience_page_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='template',
-            constraint=models.UniqueConstraint(fields=('brand', 'slug'), name='template_once_per_brand'),
+            model_name="template",
+            constraint=models.UniqueConstraint(
+                fields=("brand", "slug"), name="template_once_per_brand"
+            ),
         ),
     ]

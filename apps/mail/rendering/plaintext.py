@@ -12,7 +12,7 @@ import html
 import re
 from typing import TYPE_CHECKING
 
-from apps.mail.rendering.markup import VOID_ELEMENTS, Kind, Piece, scan
+from apps.mail.rendering.markup import VOID_ELEMENTS, Attribute, Kind, Piece, scan
 from apps.mail.rendering.tags import OPEN, PLACEHOLDER, SHUT, STATEFUL
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ _LINES = frozenset(
 )  # fmt: skip
 _MAX_INDENT = 8
 _HIDING = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|mso-hide\s*:\s*all|visibility\s*:\s*hidden)")
+# The beginning of a declaration whose value cannot hide an element.
+_HARMLESS = re.compile(r"\s*(?!display|visibility|mso-hide)[\w-]+\s*:", re.IGNORECASE)
 # What fills up a preview line: spaces and joiners without width, in any mixture.
 _FILLER = re.compile("[\u00ad\u034f\u200b-\u200f\u2007\u2060\ufeff\u00a0 ]{2,}")
 _INVISIBLE = re.compile("[\u00ad\u034f\u200b\u2060\ufeff]")
@@ -49,11 +51,12 @@ _BLANKS = re.compile("[ \t\r\n\f\u00a0]+")
 
 
 class NotConvertibleError(Exception):
-    """A Liquid tag stands where the text part cannot take it over, and later ones need it."""
+    """A Liquid tag stands where a template of the text part cannot take it over."""
 
-    def __init__(self, tag: LiquidTag) -> None:
-        super().__init__(tag.source)
+    def __init__(self, tag: LiquidTag, reason: str) -> None:
+        super().__init__(tag.source, reason)
         self.tag = tag
+        self.reason = reason
 
 
 def text_of(source: str, tags: Sequence[LiquidTag] = ()) -> str:
@@ -108,16 +111,28 @@ class _Reading:
         for number in PLACEHOLDER.findall(text) if self.tags else ():
             tag = self.tags[int(number)]
             if tag.name in STATEFUL:
-                raise NotConvertibleError(tag)
+                raise NotConvertibleError(tag, "changes what later tags print")
             if not tag.prints:
                 self.out.append(f"{OPEN}{number}{SHUT}")
 
     def _check_attributes(self, piece: Piece) -> None:
-        """What stands in attributes is left out, so nothing outside may depend on it."""
+        """Tags in attributes are left out, so nothing that is shown may depend on them."""
         for number in PLACEHOLDER.findall(self.source, piece.start, piece.end):
             tag = self.tags[int(number)]
             if tag.name in STATEFUL or tag.name == "assign":
-                raise NotConvertibleError(tag)
+                raise NotConvertibleError(tag, "changes what later tags print")
+        for attribute in piece.attributes:
+            self._check_hiding(attribute)
+
+    def _check_hiding(self, attribute: Attribute) -> None:
+        """Whether an element is shown must not depend on what is printed into its attributes."""
+        for match in PLACEHOLDER.finditer(attribute.name):
+            raise NotConvertibleError(self.tags[int(match[1])], "may hide an element")
+        for match in PLACEHOLDER.finditer(attribute.value if attribute.name == "style" else ""):
+            tag = self.tags[int(match[1])]
+            declaration = attribute.value[: match.start()].rpartition(";")[2]
+            if not tag.prints or not _HARMLESS.match(declaration):
+                raise NotConvertibleError(tag, "may hide an element")
 
     def _start(self, piece: Piece) -> None:
         name = piece.name

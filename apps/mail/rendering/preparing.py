@@ -7,6 +7,7 @@ the author to read, and the work is done for each mail.
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -49,16 +50,16 @@ def prepare_html(source: Protected) -> PreparedHtml:
     return PreparedHtml(source, reason) if reason else PreparedHtml(inlined)
 
 
-def prepare_text(html: PreparedHtml) -> PreparedText:
+def prepare_text(prepared: PreparedHtml) -> PreparedText:
     """The text template of an HTML template."""
-    if html.why_each:
+    if prepared.why_each:
         return PreparedText(None, "the styles of each mail decide what is shown")
-    source = html.template
+    source = prepared.template
     try:
         text = source.with_text(settle(text_of(source.text, source.tags)))
         reason = _why_text_differs(source, text)
     except NotConvertibleError as error:
-        reason = f"{_at(error.tag)} stands in a hidden place"
+        reason = f"{_at(error.tag)} {error.reason}"
     except UnbalancedError:
         reason = _UNBALANCED
     return PreparedText(None, reason) if reason else PreparedText(text)
@@ -174,13 +175,13 @@ def _why_structure(source: Protected, pieces: list[Piece], *, structural: bool) 
     return ""
 
 
-def _canonical(html: str) -> list[object]:
+def _canonical(markup: str) -> list[object]:
     """HTML for comparing: the sheets left out, each style by what it declares in the end."""
     return [
         (piece.name, *map(_canonical_attribute, piece.attributes))
         if piece.kind is Kind.START
-        else html[piece.start : piece.end]
-        for piece in scan(html)
+        else markup[piece.start : piece.end]
+        for piece in scan(markup)
         if not is_sheet(piece)
     ]
 
@@ -193,7 +194,7 @@ def _canonical_attribute(attribute: Attribute) -> object:
 
 def _declared(style: str) -> dict[str, str]:
     declared: dict[str, str] = {}
-    for declaration in style.split(";"):
+    for declaration in html.unescape(style).split(";"):
         name, _, value = declaration.partition(":")
         name, value = name.strip().lower(), " ".join(value.split())
         if name and not ("!important" in declared.get(name, "") and "!important" not in value):

@@ -5,48 +5,121 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='DeadLetter',
+            name="DeadLetter",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('queue', models.CharField(max_length=40)),
-                ('task', models.CharField(max_length=100)),
-                ('subject', models.CharField(blank=True, max_length=40)),
-                ('subject_id', models.BigIntegerField(null=True)),
-                ('reason', models.CharField(max_length=60)),
-                ('error', models.TextField(blank=True)),
-                ('payload', models.JSONField(default=dict)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('correlation_id', models.CharField(blank=True, max_length=64)),
-                ('state', models.CharField(choices=[('open', 'open'), ('redriven', 'driven again'), ('discarded', 'discarded')], default='open', max_length=10)),
-                ('first_failed_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('last_failed_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('closed_at', models.DateTimeField(null=True)),
-                ('closed_by', models.CharField(blank=True, max_length=150)),
-                ('note', models.TextField(blank=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("queue", models.CharField(max_length=40)),
+                ("task", models.CharField(max_length=100)),
+                ("subject", models.CharField(blank=True, max_length=40)),
+                ("subject_id", models.BigIntegerField(null=True)),
+                ("reason", models.CharField(max_length=60)),
+                ("error", models.TextField(blank=True)),
+                ("payload", models.JSONField(default=dict)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("correlation_id", models.CharField(blank=True, max_length=64)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("open", "open"),
+                            ("redriven", "driven again"),
+                            ("discarded", "discarded"),
+                        ],
+                        default="open",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "first_failed_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                (
+                    "last_failed_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                ("closed_at", models.DateTimeField(null=True)),
+                ("closed_by", models.CharField(blank=True, max_length=150)),
+                ("note", models.TextField(blank=True)),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('state', 'open')), fields=['queue', '-last_failed_at'], name='dead_letter_open_by_queue')],
-                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('closed_at__isnull', True), ('state', 'open')), models.Q(models.Q(('state', 'open'), _negated=True), ('closed_at__isnull', False)), _connector='OR'), name='dead_letter_closed_when_not_open'), models.CheckConstraint(condition=models.Q(models.Q(('subject', ''), ('subject_id__isnull', True)), models.Q(models.Q(('subject', ''), _negated=True), ('subject_id__isnull', False)), _connector='OR'), name='dead_letter_subject_both_or_neither'), models.UniqueConstraint(condition=models.Q(('state', 'open'), models.Q(('subject', ''), _negated=True)), fields=('subject', 'subject_id'), name='dead_letter_one_open_per_subject'), models.UniqueConstraint(condition=models.Q(('state', 'open'), ('subject', '')), fields=('task', 'payload'), name='dead_letter_one_open_per_wake_up')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state", "open")),
+                        fields=["queue", "-last_failed_at"],
+                        name="dead_letter_open_by_queue",
+                    )
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("closed_at__isnull", True), ("state", "open")),
+                            models.Q(
+                                models.Q(("state", "open"), _negated=True),
+                                ("closed_at__isnull", False),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="dead_letter_closed_when_not_open",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("subject", ""), ("subject_id__isnull", True)),
+                            models.Q(
+                                models.Q(("subject", ""), _negated=True),
+                                ("subject_id__isnull", False),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="dead_letter_subject_both_or_neither",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(
+                            ("state", "open"), models.Q(("subject", ""), _negated=True)
+                        ),
+                        fields=("subject", "subject_id"),
+                        name="dead_letter_one_open_per_subject",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("state", "open"), ("subject", "")),
+                        fields=("task", "payload"),
+                        name="dead_letter_one_open_per_wake_up",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='SchedulePeriod',
+            name="SchedulePeriod",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('schedule', models.CharField(max_length=60)),
-                ('starts_at', models.DateTimeField()),
-                ('claimed_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("schedule", models.CharField(max_length=60)),
+                ("starts_at", models.DateTimeField()),
+                (
+                    "claimed_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('schedule', 'starts_at'), name='schedule_period_once')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("schedule", "starts_at"), name="schedule_period_once"
+                    )
+                ],
             },
         ),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pytest
 from django.db import connection
@@ -10,8 +11,10 @@ from django.db import connection
 from apps.brands.models import Brand, ProviderAccount, Sender
 from apps.contacts.eligibility import MailClass
 from apps.mail import mailings, planning
-from apps.mail.models import Mailing
 from apps.mail.planning import Selection
+
+if TYPE_CHECKING:
+    from apps.mail.models import Mailing
 
 SUBJECT = "Hello {{ contact.first_name }}"
 HTML = (
@@ -29,10 +32,12 @@ class House:
     def add_people(self, number: int, *, start: int = 1, status: str = "subscribed") -> None:
         with connection.cursor() as cursor:
             cursor.execute(
-                "INSERT INTO contacts_contact (brand_id, email, address, first_name, status, traits)"
-                " SELECT %s, 'p' || n || '@people.test', 'p' || n || '@people.test', 'P' || n, %s,"
-                "        jsonb_build_object('plan', CASE WHEN n %% 2 = 0 THEN 'pro' ELSE 'free' END)"
-                "   FROM generate_series(%s, %s) n",
+                """
+                INSERT INTO contacts_contact (brand_id, email, address, first_name, status, traits)
+                SELECT %s, 'p' || n || '@people.test', 'p' || n || '@people.test', 'P' || n, %s,
+                       jsonb_build_object('plan', CASE n %% 2 WHEN 0 THEN 'pro' ELSE 'free' END)
+                  FROM generate_series(%s, %s) n
+                """,
                 [self.brand.pk, status, start, start + number - 1],
             )
 

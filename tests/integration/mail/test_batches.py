@@ -321,7 +321,11 @@ def test_giving_up_opens_a_dead_letter_with_the_reason(house: House) -> None:
     batch, sealed = sealed_batch(house)
 
     outcomes.settle_all(
-        batch, sealed, Verdict(Message.State.UNKNOWN, "key_expired"), Attempt("unknown"), letter=True
+        batch,
+        sealed,
+        Verdict(Message.State.UNKNOWN, "key_expired"),
+        Attempt("unknown"),
+        letter=True,
     )
 
     letter = DeadLetter.objects.get()

@@ -48,18 +48,17 @@ def test_who_may_not_be_mailed_gets_a_row_with_the_reason(house: House) -> None:
     skipped = Message.objects.of(mailing).filter(state="skipped")
     assert page.planned == 8
     assert page.skipped == {"hard_bounce": 2, "unsubscribed": 3}
-    assert sorted(skipped.values_list("reason", flat=True)) == ["hard_bounce"] * 2 + [
-        "unsubscribed"
-    ] * 3
+    assert (
+        sorted(skipped.values_list("reason", flat=True))
+        == ["hard_bounce"] * 2 + ["unsubscribed"] * 3
+    )
     assert skipped.filter(batch=None, settled_at__isnull=False).count() == 5
 
 
 def test_excluded_people_are_in_the_audience_but_skipped(house: House) -> None:
     house.add_people(10)
     mailing = house.mailing()
-    selection = Selection(
-        exclude="c.traits ->> 'plan' = %(plan)s", params={"plan": "pro"}
-    )
+    selection = Selection(exclude="c.traits ->> 'plan' = %(plan)s", params={"plan": "pro"})
 
     page = planning.plan_page(mailing_id=mailing.pk, selection=selection)
 
@@ -75,9 +74,7 @@ def test_who_joins_after_the_launch_is_not_in_the_audience(house: House) -> None
     assert plan_all(mailing.pk) == 5
 
 
-def test_planning_goes_on_behind_its_cursor(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_planning_goes_on_behind_its_cursor(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planning, "PAGE_SIZE", 40)
     monkeypatch.setattr(planning, "_PAGE", planning._PAGE.replace("LIMIT 10000", "LIMIT 40"))
     house.add_people(100)

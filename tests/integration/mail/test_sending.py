@@ -70,6 +70,7 @@ class FakeClient:
     ) -> BatchAccepted:
         mails = orjson.loads(body)
         assert len(mails) == size
+        assert leave_by is not None
         self.bodies.append(body)
         self.calls.append((idempotency_key, [mail["to"][0] for mail in mails]))
         self.before_answer()
@@ -94,9 +95,7 @@ def provider(monkeypatch: pytest.MonkeyPatch, settings: SettingsWrapper) -> Fake
     limiter = Limiter(
         open_broker(settings.REDIS_URL), f"test-{id(client)}", 100_000, "worker-under-test"
     )
-    monkeypatch.setattr(
-        Door, "of", classmethod(lambda cls, account: cls(account, client, limiter))
-    )
+    monkeypatch.setattr(Door, "of", classmethod(lambda cls, account: cls(account, client, limiter)))
     return client
 
 
@@ -130,9 +129,7 @@ def test_whole_mailing_goes_out_and_completes(house: House, provider: FakeClient
     assert len({key for key, _ in provider.calls}) == 3
 
 
-def test_permissive_errors_fail_their_own_message_alone(
-    house: House, provider: FakeClient
-) -> None:
+def test_permissive_errors_fail_their_own_message_alone(house: House, provider: FakeClient) -> None:
     mailing = house.planned(5)
     provider.answers = [lambda mails: accept(mails, {1: "to: not deliverable"})]
 
@@ -340,9 +337,7 @@ def test_mismatched_key_is_never_sent_under_another(house: House, provider: Fake
     assert DeadLetter.objects.get().reason == "key_mismatch"
 
 
-def test_lost_body_is_unknown_and_never_rendered_again(
-    house: House, provider: FakeClient
-) -> None:
+def test_lost_body_is_unknown_and_never_rendered_again(house: House, provider: FakeClient) -> None:
     mailing = house.planned(5)
     provider.answers = [failure(Ambiguous, "timeout")]
     send(house)
@@ -402,4 +397,7 @@ def test_call_under_way_is_settled_although_the_mailing_is_cancelled_meanwhile(
 
     counted = states(mailing)
     assert len(provider.calls) == 1
-    assert counted == {"sent": len(provider.calls[0][1]), "skipped": 150 - len(provider.calls[0][1])}
+    assert counted == {
+        "sent": len(provider.calls[0][1]),
+        "skipped": 150 - len(provider.calls[0][1]),
+    }

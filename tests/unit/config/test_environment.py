@@ -27,7 +27,10 @@ def reader(**variables: str) -> Reader:
             ),
             "DATABASE_URL has the scheme “mysql”; expected postgres://… or postgresql://…",
         ),
-        (lambda: reader(X="maybe").flag("X", default=False), "X is “maybe”; expected true or false"),
+        (
+            lambda: reader(X="maybe").flag("X", default=False),
+            "X is “maybe”; expected true or false",
+        ),
         (
             lambda: reader(X="-3").number("X", default=1, at_least=0),
             "X is “-3”; expected a number of at least 0",

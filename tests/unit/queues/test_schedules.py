@@ -10,7 +10,10 @@ from apps.queues.registry import TASK_QUEUES
 from apps.queues.schedules import SCHEDULES, Missed, Schedule, beat_schedule
 
 MOMENTS = st.datetimes(
-    min_value=datetime(2020, 1, 1), max_value=datetime(2040, 1, 1), timezones=st.just(UTC)
+    # Hypothesis wants its bounds naive, and adds the zone.
+    min_value=datetime(2020, 1, 1),  # noqa: DTZ001
+    max_value=datetime(2040, 1, 1),  # noqa: DTZ001
+    timezones=st.just(UTC),
 )
 
 

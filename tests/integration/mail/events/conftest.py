@@ -3,11 +3,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from django.db import connection
 
 from apps.mail.events import receiving
+from tests.integration.mail.conftest import make_house
 from tests.integration.mail.events.deliveries import SECRET
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from apps.brands.models import ProviderAccount
     from tests.integration.mail.conftest import House
 
@@ -24,3 +28,14 @@ def account(house: House) -> ProviderAccount:
     house.account.webhook_secret = SECRET
     house.account.save()
     return house.account
+
+
+@pytest.fixture
+def committed_house(transactional_db: None) -> Iterator[House]:
+    """A house that other connections see too.
+
+    Django empties only the tables that it manages after such a test, not the partitioned ones.
+    """
+    yield make_house()
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE mail_message, mail_deliveryevent")

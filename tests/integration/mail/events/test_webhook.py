@@ -17,13 +17,13 @@ from apps.mail import webhooks
 from apps.mail.events import receiving
 from apps.mail.models import DeliveryEvent
 from apps.queues.names import TaskName
-from tests.integration.mail.conftest import make_house
 from tests.integration.mail.events.deliveries import PREVIOUS, SECRET, arrive, body, post
 
 if TYPE_CHECKING:
     from pytest_django import DjangoAssertNumQueries
 
     from apps.brands.models import ProviderAccount
+    from tests.integration.mail.conftest import House
 
 REFUSAL = {"statusCode", "name", "message"}
 
@@ -306,9 +306,8 @@ def test_event_of_last_month_meets_its_redelivery(account: ProviderAccount) -> N
 # --- At the same time -------------------------------------------------------------------------
 
 
-@pytest.mark.django_db(transaction=True)
-def test_concurrent_deliveries_are_stored_once() -> None:
-    account = make_house().account
+def test_concurrent_deliveries_are_stored_once(committed_house: House) -> None:
+    account = committed_house.account
     account.webhook_secret = SECRET
     account.save()
     content = body("email.sent")
@@ -330,9 +329,10 @@ def test_concurrent_deliveries_are_stored_once() -> None:
     assert DeliveryEvent.objects.count() == 1
 
 
-@pytest.mark.django_db(transaction=True)
-def test_concurrent_first_events_of_a_month_all_find_their_partition() -> None:
-    account = make_house().account
+def test_concurrent_first_events_of_a_month_all_find_their_partition(
+    committed_house: House,
+) -> None:
+    account = committed_house.account
     table = f"mail_deliveryevent_{datetime.now(tz=UTC):%Y_%m}"
     with connection.cursor() as cursor:
         cursor.execute(f"DROP TABLE {table}")
