@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from django.db import connection, transaction
 
 from apps.mail import doubts, outcomes
@@ -20,6 +19,8 @@ from tests.integration.mail.events.test_applying import calling, fresh, settled,
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import pytest
 
     from tests.integration.mail.conftest import House
 
@@ -170,7 +171,7 @@ def test_page_of_which_all_is_held_ends_the_turn(
 ) -> None:
     """Else the applier would turn round and round until the other lets go."""
     monkeypatch.setattr(applying, "PAGE_SIZE", 1)
-    [message] = settled(house)
+    [message] = settled(committed_house)
     tell(committed_house, "email.delivered", message)
 
     def apply_beside() -> None:
