@@ -368,13 +368,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="fileimport",
             constraint=models.CheckConstraint(
-                condition=models.Q(("state__in", ["staging", "merged", "finished", "discarded"])),
-                name="import_state_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="fileimport",
-            constraint=models.CheckConstraint(
                 condition=models.Q(
                     ("byte_offset__gte", 0), ("byte_offset__lte", models.F("file_bytes"))
                 ),

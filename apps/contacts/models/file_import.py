@@ -54,13 +54,10 @@ class FileImport(models.Model):
                 name="import_unfinished_once",
             ),
             models.CheckConstraint(
-                condition=Q(state__in=["staging", "merged", "finished", "discarded"]),
-                name="import_state_known",
-            ),
-            models.CheckConstraint(
                 condition=Q(byte_offset__gte=0, byte_offset__lte=F("file_bytes")),
                 name="import_offset_inside_file",
             ),
+            # Also the list of all states.
             models.CheckConstraint(
                 condition=Q(state__in=["finished", "discarded"], finished_at__isnull=False)
                 | Q(state__in=["staging", "merged"], finished_at__isnull=True),
