@@ -19,6 +19,9 @@ import dataclasses
 import re
 import time
 from contextlib import ExitStack
+from functools import partial
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
@@ -77,8 +80,10 @@ SELECT %(brand)s, %(prefix)s || n || '@' || %(domain)s, %(prefix)s || n || '@' |
 """
 _POLL_SECONDS = 0.05
 _TAIL_CHARACTERS = 1500
-_START_SECONDS = 60.0
-_READY = re.compile(r"\bready\.|Listening at|sweeper_started|beat: Starting")
+_ANSWER_SECONDS = 30.0
+# Some seconds on two idle cores; a machine that is busy with other tests takes many times that.
+_START_SECONDS = 240.0
+_READY = re.compile(r"\bready\.|sweeper_started|beat: Starting")
 
 
 class SendingStation:
@@ -181,7 +186,7 @@ class SendingStation:
     ) -> None:
         """Start programs of `deploy/Procfile`; `concurrency` and `environment` change single ones.
 
-        Returns once they are ready for work; NotReadyError-like text in the TimeoutError if not.
+        Returns once they are ready for work; a TimeoutError has their logs if they are not.
         """
         chosen = procfile.only(self.station.environment, *names)
         for program in chosen:
@@ -194,30 +199,34 @@ class SendingStation:
         self._started += names
         for name in names:
             self.wait_until(
-                lambda name=name: bool(_READY.search(self.log(name))),  # type: ignore[misc]
+                partial(self._is_ready, name),
                 seconds=_START_SECONDS,
                 what=f"{name} to be ready for work",
             )
 
-    def start_variant(
-        self,
-        program: str,
-        *,
-        name: str,
-        application: str,
-        environment: Mapping[str, str],
-        concurrency: int,
-    ) -> None:
-        """Start a worker of `deploy/Procfile` under another name and Celery application."""
-        (original,) = procfile.only(self.station.environment, program)
-        changed = _with_concurrency(original, concurrency)
-        command = [application if word == "config" else word for word in changed.command]
-        self.station.start(
-            dataclasses.replace(
-                changed, name=name, command=tuple(command), environment=dict(environment)
-            )
-        )
-        self._started.append(name)
+    def _is_ready(self, program: str) -> bool:
+        if program == "web":
+            return self.get("/healthz") == HTTPStatus.OK
+        return bool(_READY.search(self.log(program)))
+
+    def get(self, path: str) -> int | None:
+        """The status of a GET at the web server; None where it does not answer."""
+        return self._ask("GET", path)
+
+    def post(self, path: str, body: str = "") -> int | None:
+        """The status of a POST of a form at the web server; None where it does not answer."""
+        return self._ask("POST", path, body)
+
+    def _ask(self, method: str, path: str, body: str | None = None) -> int | None:
+        headers = {"Content-Type": "application/x-www-form-urlencoded"} if body else {}
+        connection = HTTPConnection(LOOPBACK, self.station.web_port, timeout=_ANSWER_SECONDS)
+        try:
+            connection.request(method, path, body, headers)
+            return connection.getresponse().status
+        except (OSError, HTTPException):
+            return None
+        finally:
+            connection.close()
 
     def log(self, program: str, *, characters: int = 200_000) -> str:
         """The end of a program's log."""
@@ -345,7 +354,7 @@ class SendingStation:
         """The rows of a statement. A connection that a crash has broken is opened anew once."""
         if self._connection is not None and self._connection.closed:
             self._disconnect()
-        cursor = self._connected().execute(statement, params)  # type: ignore[arg-type]
+        cursor = self._connected().execute(statement, params)
         return cursor.fetchall() if cursor.description else []
 
     def execute(self, statement: str, params: list[Any] | dict[str, Any] | None = None) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import signal
 from contextlib import ExitStack
-from http.client import HTTPConnection
-from typing import TYPE_CHECKING, Self
+from http.client import HTTPConnection, HTTPException
+from typing import TYPE_CHECKING
 
 import django
 from django.db import connections
 
 from apps.sandbox.handle import ResendSandbox
+from apps.station.demo.letters import save_letter
 from apps.station.demo.people import GONE_DOMAIN
 from apps.station.demo.waiting import await_true
 from apps.station.local import procfile
@@ -22,7 +24,6 @@ from apps.station.local.ports import LOOPBACK, free_port
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-    from types import TracebackType
 
 REQUESTS_PER_SECOND = 5
 LATENCY_MS = 120
@@ -39,14 +40,15 @@ PROGRAMS = (
     "worker-events",
     "worker-maintenance",
 )
-_START_SECONDS = 60.0
+# Some ten on two idle cores; a machine that is busy with other things takes many times that.
+_START_SECONDS = 240.0
 # Enough for a call under way; what they hold is deleted with the rest.
 _STOP_SECONDS = 5
 _TAIL_CHARACTERS = 1_500
 
 
 class Stage:
-    """A context manager in which everything runs; afterwards only the logs are left."""
+    """Everything runs between `open` and `close`; afterwards only files and logs are left."""
 
     folder: Path
     sandbox: ResendSandbox
@@ -57,28 +59,28 @@ class Stage:
         self.station = LocalStation("demo", environment={"RESEND_API_URL": self.sandbox_url})
         self._exits = ExitStack()
 
-    def __enter__(self) -> Self:
+    def open(self) -> None:
+        """Start servers and provider, and set Django up in this process.
+
+        Raises StationError or WaitedTooLongError, with everything ended again.
+        """
         try:
-            self._set_up()
+            self._exits.enter_context(self.station)
+            self.folder = self.station.folder
+            self._start_sandbox()
+            _enter_django(self.station.environment)
+            self._exits.callback(connections.close_all)
         except BaseException:
-            self._exits.close()
+            self.close()
             raise
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._exits.close()
-
-    def _set_up(self) -> None:
-        self._exits.enter_context(self.station)
-        self.folder = self.station.folder
-        self._start_sandbox()
-        _enter_django(self.station.environment)
-        self._exits.callback(connections.close_all)
+    def close(self) -> None:
+        """End everything; a Ctrl-C in the meantime changes nothing. Twice does no harm."""
+        former = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            self._exits.close()
+        finally:
+            signal.signal(signal.SIGINT, former)
 
     def _start_sandbox(self) -> None:
         secrets = self.station.secrets
@@ -119,6 +121,11 @@ class Stage:
         )
 
     @property
+    def is_known(self) -> bool:
+        """Whether there is a folder with logs already."""
+        return "folder" in self.__dict__
+
+    @property
     def web_url(self) -> str:
         return f"http://{LOOPBACK}:{self.station.web_port}"
 
@@ -138,6 +145,17 @@ class Stage:
             log="web",
         )
 
+    def save_letter(self) -> Path | None:
+        """The last letter that was accepted, for a browser; None where the provider forgot it."""
+        last = None
+        for last in self.sandbox.accepted():  # noqa: B007 - only the last one is wanted
+            pass
+        path, key = self.folder / "letter.html", self.station.secrets.sandbox_key
+        saved = last is not None and save_letter(
+            self.sandbox_url, api_key=key, email_id=last.id, path=path
+        )
+        return path if saved else None
+
     def log_tail(self, program: str) -> str:
         return self.station.supervision.log_tail(program, _TAIL_CHARACTERS)
 
@@ -155,7 +173,7 @@ def _is_healthy(port: int) -> bool:
     try:
         connection.request("GET", "/healthz")
         return connection.getresponse().status == 200  # noqa: PLR2004 - OK
-    except OSError:
+    except (OSError, HTTPException):
         return False
     finally:
         connection.close()
