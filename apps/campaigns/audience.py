@@ -19,7 +19,6 @@ contact without the trait meets only `"exists": false`.
 from __future__ import annotations
 
 import json
-import math
 import re
 from dataclasses import dataclass, field
 from datetime import date
@@ -240,10 +239,11 @@ def _is_text(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
+    """Neither true nor false, nor NaN, which no comparison holds for."""
     return (
-        type(value) in (int, float)
-        and math.isfinite(value)  # type: ignore[arg-type]  # the line above says what it is
-        and abs(value) <= LARGEST_NUMBER  # type: ignore[arg-type]  # as above
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and -LARGEST_NUMBER <= value <= LARGEST_NUMBER
     )
 
 

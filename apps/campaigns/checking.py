@@ -21,7 +21,7 @@ from apps.mail.rendering import (
     shows_postal_address,
     uses_unsubscribe_link,
 )
-from apps.mail.resend import ResendFailure
+from apps.mail.resend import AccountRefused, ResendFailure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,12 +127,11 @@ def _sender_problems(sender: Sender, client: DomainLister) -> Iterator[Problem]:
         return
     try:
         domains = client.verified_domains()
+    except AccountRefused as refusal:
+        yield _not_checked(sender, refusal, f"correct the account {sender.account.name}")
+        return
     except (ResendFailure, DomainsUnknownError) as failure:
-        yield Problem(
-            ProblemCode.SENDER_NOT_CHECKED,
-            f"Whether {sender.domain} is verified could not be checked ({failure}): try again when"
-            " the provider can be reached.",
-        )
+        yield _not_checked(sender, failure, "try again when the provider can be reached")
         return
     status = {_ascii(name): state for name, state in domains.items()}.get(_ascii(sender.domain))
     accounts.remember_verification(sender_id=sender.pk, verified=status == VERIFIED)
@@ -143,6 +142,13 @@ def _sender_problems(sender: Sender, client: DomainLister) -> Iterator[Problem]:
             f"The domain {sender.domain} {found} the provider account {sender.account.name}:"
             " verify it there, or choose another sender.",
         )
+
+
+def _not_checked(sender: Sender, failure: Exception, fix: str) -> Problem:
+    return Problem(
+        ProblemCode.SENDER_NOT_CHECKED,
+        f"Whether {sender.domain} is verified could not be checked ({failure}): {fix}.",
+    )
 
 
 def _ascii(domain: str) -> str:

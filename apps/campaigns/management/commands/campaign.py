@@ -66,18 +66,19 @@ class Command(BaseCommand):
         self._add_create(actions.add_parser("create", help="make a draft"))
         listing = actions.add_parser("list", help="the newest campaigns")
         listing.add_argument("--brand", metavar="SLUG")
-        for name, words in _PLAIN_ACTIONS.items():
-            _add_campaign(actions.add_parser(name, help=words))
-        launch = actions.add_parser("launch", help="check, count, ask, and send")
-        _add_campaign(launch)
+        _add_action(actions, "check", "what stands against a launch")
+        _add_action(actions, "count", "how many would get it, and who is skipped why")
+        launch = _add_action(actions, "launch", "check, count, ask, and send")
         launch.add_argument("--watch", action="store_true", help="stay and show the progress")
         launch.add_argument("--yes", action="store_true", help="do not ask")
-        for name, words in (("pause", "claim nothing more"), ("cancel", "end it for good")):
-            halting = actions.add_parser(name, help=words)
-            _add_campaign(halting)
-            halting.add_argument("--reason", default="", help="kept with the campaign")
-        retry = actions.add_parser("retry", help="send to those for whom it failed")
-        _add_campaign(retry)
+        _add_action(actions, "watch", "progress until it is over")
+        pause = _add_action(actions, "pause", "plan and send nothing more for now")
+        pause.add_argument("--reason", default="", help="kept with the campaign")
+        _add_action(actions, "resume", "go on after a pause")
+        cancel = _add_action(actions, "cancel", "end it for good")
+        cancel.add_argument("--reason", default="", help="kept with the campaign")
+        _add_action(actions, "results", "what became of everybody")
+        retry = _add_action(actions, "retry", "send to those for whom it failed")
         retry.add_argument(
             "--reason", action="append", help="only these, as “results” lists them; repeatable"
         )
@@ -198,9 +199,14 @@ class Command(BaseCommand):
             )
             sys.exit(INTERRUPTED)
         self._show_results(campaign)
-        if last.state != Mailing.State.COMPLETED:
-            why = f" ({last.state_reason})" if last.state_reason else ""
-            raise CommandError(f"The campaign is {last.state}{why}.", returncode=HALTED)
+        if last.state == Mailing.State.PAUSED:
+            raise CommandError(
+                f"The campaign is paused ({last.state_reason}). Let it go on: manage.py campaign"
+                f" resume {campaign.pk}",
+                returncode=HALTED,
+            )
+        if last.state == Mailing.State.CANCELLED:
+            raise CommandError("The campaign was cancelled.", returncode=HALTED)
         if last.failed or last.unknown:
             sys.exit(SOME_FAILED)
 
@@ -259,17 +265,13 @@ class Command(BaseCommand):
 
 
 AUDIENCE_EXAMPLE = 'such as {"topics": {"any": ["news"]}}, or {"everyone": true}'
-_PLAIN_ACTIONS = {
-    "check": "what stands against a launch",
-    "count": "how many would get it, and who is skipped why",
-    "watch": "progress until it is over",
-    "resume": "go on after a pause",
-    "results": "what became of everybody",
-}
 
 
-def _add_campaign(parser: argparse.ArgumentParser) -> None:
+def _add_action(actions: Any, name: str, words: str) -> argparse.ArgumentParser:
+    """An action on one campaign. The type of `actions` has no public name."""
+    parser: argparse.ArgumentParser = actions.add_parser(name, help=words)
     parser.add_argument("campaign", help="its id, slug or brand/slug")
+    return parser
 
 
 def _counted(campaign: Campaign) -> counting.AudienceCount:
