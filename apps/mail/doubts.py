@@ -93,6 +93,14 @@ def recount(moves: Collection[Move], *, note: str) -> None:
         log.info("batch_out_of_doubt", batch=batch_id)
 
 
+@dataclass(frozen=True)
+class Resolved:
+    """How many mails were settled as the person said, and how many events had proved as sent."""
+
+    number: int
+    proven: int
+
+
 def resolve_batch(
     *,
     batch_id: int,
@@ -100,35 +108,42 @@ def resolve_batch(
     by: str,
     note: str,
     message_ids: Iterable[int] | None = None,
-) -> int:
-    """Settles the batch's mails in doubt (or those named) as a person found them; how many.
+) -> Resolved:
+    """Settles the batch's mails in doubt (or those named) as a person found them.
 
     Those said to be not sent become failed with the reason `not_sent`, so that a retry of the
-    failed ones sends them. Mails whose events have come meanwhile are sent, whatever is said.
+    failed ones sends them. Mails whose events have come already are sent, whatever is said.
     `by` and `note` are kept with the batch's attempts. Raises `NoSuchBatchError`, and `StateError`
     where nothing (or not all that is named) is in doubt.
     """
     with transaction.atomic():
         batch = _batch(batch_id)
-        settle_proven(batch_id=batch_id)
-        doubtful = _lock_doubtful(batch.month, batch_id)
-        chosen = doubtful if message_ids is None else sorted(set(message_ids))
-        _insist_on_doubt(batch_id, chosen, doubtful)
-        number = len(chosen)
-        _settle_as(as_, batch.month, chosen)
-        sent = as_ is Resolution.SENT
-        recount(
-            [Move(batch_id, sent=number * sent, failed=number * (not sent), unknown=-number)],
-            note=f"Resolved as {as_} by {by}: {note}",
-        )
-        BatchAttempt.objects.create(
-            batch_id=batch_id,
-            number=batch.attempts,
-            outcome=f"resolved_{as_}",
-            error=f"{number} by {by}: {note}"[:ERROR_LIMIT],
-        )
-    log.info("doubt_resolved", batch=batch_id, as_=as_, number=number, by=by)
-    return number
+        proven = _settle_proven(batch)
+        doubtful = _lock_doubtful(batch)
+        named = set(doubtful if message_ids is None else message_ids).difference(proven)
+        _insist_on_doubt(batch_id, named, doubtful, nothing_is_fine=bool(proven))
+        if named:
+            _settle_as_said(batch, sorted(named), as_, by=by, note=note)
+    log.info("doubt_resolved", batch=batch_id, as_=as_, number=len(named), by=by)
+    return Resolved(len(named), len(proven))
+
+
+def _settle_as_said(
+    batch: Batch, message_ids: list[int], as_: Resolution, *, by: str, note: str
+) -> None:
+    number = len(message_ids)
+    _settle_as(as_, batch.month, message_ids)
+    BatchAttempt.objects.create(
+        batch=batch,
+        number=batch.attempts,
+        outcome=f"resolved_{as_}",
+        error=f"{number} by {by}: {note}"[:ERROR_LIMIT],
+    )
+    if as_ is Resolution.SENT:
+        move = Move(batch.pk, sent=number, unknown=-number)
+    else:
+        move = Move(batch.pk, failed=number, unknown=-number)
+    recount([move], note=f"Resolved as {as_} by {by}: {note}")
 
 
 def settle_proven(*, batch_id: int) -> int:
@@ -137,15 +152,18 @@ def settle_proven(*, batch_id: int) -> int:
     Their events came while the batch was still calling, so none may come again. Runs in the
     transaction that settles the batch as unknown.
     """
-    batch = _batch(batch_id)
-    proven = _lock_doubtful(batch.month, batch_id, at_least=Message.Delivery.ACCEPTED)
+    return len(_settle_proven(_batch(batch_id)))
+
+
+def _settle_proven(batch: Batch) -> list[int]:
+    proven = _lock_doubtful(batch, at_least=Message.Delivery.ACCEPTED)
     if proven:
         _settle_as(Resolution.SENT, batch.month, proven)
         recount(
-            [Move(batch_id, sent=len(proven), unknown=-len(proven))],
+            [Move(batch.pk, sent=len(proven), unknown=-len(proven))],
             note="Delivery events had proved that the provider accepted the mails.",
         )
-    return len(proven)
+    return proven
 
 
 def _batch(batch_id: int) -> Batch:
@@ -156,7 +174,7 @@ def _batch(batch_id: int) -> Batch:
 
 
 def _lock_doubtful(
-    month: date, batch_id: int, *, at_least: Message.Delivery = Message.Delivery.NONE
+    batch: Batch, *, at_least: Message.Delivery = Message.Delivery.NONE
 ) -> list[int]:
     """The ids of the mails in doubt, locked in their order, as events lock them too."""
     with connection.cursor() as cursor:
@@ -164,20 +182,22 @@ def _lock_doubtful(
             "SELECT id FROM mail_message"
             " WHERE month = %s AND batch_id = %s AND state = 'unknown' AND delivery >= %s"
             " ORDER BY id FOR NO KEY UPDATE",
-            [month, batch_id, int(at_least)],
+            [batch.month, batch.pk, int(at_least)],
         )
         return [row[0] for row in cursor.fetchall()]
 
 
-def _insist_on_doubt(batch_id: int, chosen: list[int], doubtful: list[int]) -> None:
-    if not chosen:
+def _insist_on_doubt(
+    batch_id: int, named: set[int], doubtful: list[int], *, nothing_is_fine: bool
+) -> None:
+    if not named and not nothing_is_fine:
         raise StateError(f"Nothing in batch {batch_id} is in doubt; nothing was changed.")
-    others = sorted(set(chosen) - set(doubtful))
+    others = sorted(named.difference(doubtful))
     if others:
-        named = ", ".join(str(one) for one in others[:NAMED_AT_MOST])
+        shown = ", ".join(str(one) for one in others[:NAMED_AT_MOST])
         more = " and others" if len(others) > NAMED_AT_MOST else ""
         raise StateError(
-            f"Not in doubt in batch {batch_id}: message {named}{more}. Nothing was changed; name "
+            f"Not in doubt in batch {batch_id}: message {shown}{more}. Nothing was changed; name "
             "only messages that `manage.py unknown show` lists."
         )
 

@@ -68,7 +68,7 @@ class Command(BaseCommand):
                 batch.last_error,
             )
         self._print(table)
-        self.stdout.write(f"{batches.count()} batches with mails in doubt.")
+        self.stdout.write(f"Batches with mails in doubt: {batches.count()}.")
 
     def _show(self, options: dict[str, Any]) -> None:
         batch = Batch.objects.filter(pk=options["batch"]).first()
@@ -87,7 +87,7 @@ class Command(BaseCommand):
                 message.detail,
             )
         self._print(table)
-        self.stdout.write(f"{len(messages)} mails in doubt in batch {batch.pk}.")
+        self.stdout.write(f"Mails in doubt in batch {batch.pk}: {len(messages)}.")
 
     def _resolve(self, options: dict[str, Any]) -> None:
         as_ = Resolution(options["as_"])
@@ -96,7 +96,7 @@ class Command(BaseCommand):
         retried = 0
         try:
             with transaction.atomic():
-                number = doubts.resolve_batch(
+                resolved = doubts.resolve_batch(
                     batch_id=options["batch"],
                     as_=as_,
                     by=getpass.getuser(),
@@ -107,9 +107,11 @@ class Command(BaseCommand):
                     retried = regrouping.retry_batch(batch_id=options["batch"])
         except MailError as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"{number} mails of batch {options['batch']} are now {as_}.")
+        if resolved.proven:
+            self.stdout.write(f"Sent, as delivery events had proved: {resolved.proven}.")
+        self.stdout.write(f"Settled as {as_}: {resolved.number}.")
         if options["retry"]:
-            self.stdout.write(f"{retried} are on their way again.")
+            self.stdout.write(f"On their way again: {retried}.")
 
     def _print(self, table: Table) -> None:
         console = Console(file=self.stdout)  # type: ignore[arg-type]  # Django wraps the stream
