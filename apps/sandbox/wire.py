@@ -144,6 +144,8 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserCallbackError:
+            raise  # an error of our own, not the client's: the loop logs it and ends the connection
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._refuse(400, b"the request is not valid HTTP/1.1")
 

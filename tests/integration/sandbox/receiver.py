@@ -46,6 +46,8 @@ class Receiver:
     def __init__(self) -> None:
         self.hooks: list[Hook] = []
         self.answers: list[int] = []
+        self.hangs_up = False
+        """Whether it closes each connection after one answer, without a word."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self._thread = Thread(target=self._server.serve_forever, args=(0.02,))
@@ -86,6 +88,7 @@ class Receiver:
                 if status != 204:
                     self.send_header("content-length", "0")
                 self.end_headers()
+                self.close_connection |= receiver.hangs_up
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as inherited
                 """Keep the test output clean."""

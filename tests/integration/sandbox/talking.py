@@ -86,19 +86,20 @@ def head(method: str, path: str, *lines: str) -> bytes:
 
 def read_reply(connection: socket.socket) -> Reply:
     """One whole answer from a socket."""
-    received = b""
-    while b"\r\n\r\n" not in received:
-        received += _more(connection)
-    start, _, body = received.partition(b"\r\n\r\n")
-    first, *lines = start.decode("latin-1").split("\r\n")
+    start = b""
+    while not start.endswith(b"\r\n\r\n"):
+        start += _read(connection, 1)  # no further: the next answer may be right behind
+    first, *lines = start.decode("latin-1").strip().split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (x.partition(":") for x in lines)}
-    while len(body) < int(headers.get("content-length", 0)):
-        body += _more(connection)
+    body = _read(connection, int(headers.get("content-length", 0)))
     return Reply(int(first.split(" ")[1]), headers, body)
 
 
-def _more(connection: socket.socket) -> bytes:
-    found = connection.recv(65536)
-    if not found:
-        raise ConnectionError("closed before the answer was whole")
-    return found
+def _read(connection: socket.socket, size: int) -> bytes:
+    received = b""
+    while len(received) < size:
+        more = connection.recv(size - len(received))
+        if not more:
+            raise ConnectionError("closed before the answer was whole")
+        received += more
+    return received

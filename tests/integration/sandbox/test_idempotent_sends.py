@@ -94,6 +94,14 @@ def test_error_before_accepting_is_remembered_where_errors_are(
     assert sandbox.stats().accepted == 0
 
 
+def test_error_of_a_proxy_is_never_remembered(sandbox: ResendSandbox) -> None:
+    sandbox.configure(remember_errors=True)
+    sandbox.next_fault("html_502")
+    assert send(sandbox, idempotency_key="k").status == 502
+
+    assert send(sandbox, idempotency_key="k").status == 200
+
+
 def test_quota_refusal_is_never_remembered(sandbox: ResendSandbox) -> None:
     sandbox.configure(remember_errors=True, daily_quota=0)
     assert send(sandbox, idempotency_key="k").name == "daily_quota_exceeded"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -128,6 +129,18 @@ def test_new_domain_has_to_be_verified_before_it_sends(sandbox: ResendSandbox) -
 
     assert resend.Domains.get(domain["id"])["status"] == "verified"
     assert resend.Emails.send(mail(**sender))["id"]  # type: ignore[arg-type]  # built by `mail`
+
+
+def test_status_set_by_hand_outlives_a_verification_under_way(sandbox: ResendSandbox) -> None:
+    sandbox.configure(domains={DOMAIN: "failed"}, domain_verify_seconds=0.1)
+    [domain] = [found for found in resend.Domains.list()["data"] if found["name"] == DOMAIN]
+    resend.Domains.verify(domain["id"])
+    assert resend.Domains.get(domain["id"])["status"] == "pending"
+
+    sandbox.configure(domains={DOMAIN: "temporary_failure"})
+    time.sleep(0.2)
+
+    assert resend.Domains.get(domain["id"])["status"] == "temporary_failure"
 
 
 def test_unknown_key_is_an_invalid_one(monkeypatch: pytest.MonkeyPatch) -> None:

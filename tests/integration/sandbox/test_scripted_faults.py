@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import time
 from http.client import HTTPException
 from typing import TYPE_CHECKING
@@ -46,9 +47,10 @@ def test_error_fault_answers_as_the_provider(
 def test_reset_fault_resets_the_connection(sandbox: ResendSandbox, kind: FaultKind) -> None:
     sandbox.next_fault(kind)
 
-    with pytest.raises(ConnectionResetError):
+    with pytest.raises(ConnectionResetError) as caught:
         send(sandbox)
 
+    assert caught.value.errno == errno.ECONNRESET  # a plain close has no number
     assert accepted(sandbox) == (kind in ACCEPTING)
 
 

@@ -99,6 +99,20 @@ def test_endpoint_that_is_away_gets_its_events_later(sandbox: ResendSandbox) -> 
         back.wait(1)[0].verify()
 
 
+def test_endpoint_that_hangs_up_after_each_answer_gets_each_event_once(
+    sandbox: ResendSandbox, receiver: Receiver
+) -> None:
+    listen(sandbox, receiver)
+    receiver.hangs_up = True
+
+    for number in range(1, 13):
+        send(sandbox, to="suppressed@resend.dev")
+        receiver.wait(number)
+
+    assert len({hook.id for hook in receiver.hooks}) == len(receiver.hooks) == 12
+    assert sandbox.stats().webhooks.failed == 0
+
+
 def test_duplicates_have_the_same_id(sandbox: ResendSandbox, receiver: Receiver) -> None:
     listen(sandbox, receiver, webhook_duplicates=1.0)
 
@@ -131,6 +145,19 @@ def test_webhooks_switched_off_send_nothing(sandbox: ResendSandbox, receiver: Re
 
     assert receiver.hooks == []
     assert sandbox.stats().webhooks.pending == 0
+
+
+def test_events_due_while_webhooks_are_off_are_dropped(
+    sandbox: ResendSandbox, receiver: Receiver
+) -> None:
+    listen(sandbox, receiver, event_delay_ms=200)
+    send(sandbox, to="suppressed@resend.dev")
+
+    sandbox.configure(webhooks=False)
+    time.sleep(0.35)
+
+    assert receiver.hooks == []
+    assert sandbox.stats().webhooks.dropped == 1
 
 
 def test_account_has_its_own_endpoint_and_secret(

@@ -91,7 +91,7 @@ def test_client_that_asks_first_is_told_to_go_on(sandbox: ResendSandbox) -> None
 
 
 def test_requests_sent_ahead_are_answered_in_order(sandbox: ResendSandbox) -> None:
-    sandbox.configure(latency_ms=50)
+    sandbox.next_fault("delay", seconds=0.2)
     request = head("POST", "/emails", f"Content-Length: {len(BODY)}") + BODY
 
     with connect(sandbox) as connection:
