@@ -9,7 +9,8 @@ import psutil
 import psycopg
 import pytest
 
-from apps.station.local.errors import StationError
+from apps.station.local import postgres, servers
+from apps.station.local.errors import NotReadyError, StationError
 from apps.station.local.local_station import LocalStation
 from apps.station.local.processes import is_alive
 from apps.station.local.programs import Program
@@ -239,6 +240,16 @@ def test_nothing_is_left_of_an_ended_station() -> None:
     assert len(pids) > 10
     assert not any(map(_lives, pids))
     assert not data.exists()
+
+
+def test_server_that_never_gets_ready_shows_the_end_of_its_log(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(postgres._SETTINGS, "work_mem", "plenty")
+    monkeypatch.setattr(servers, "_GIVE_UP_SECONDS", 1.0)
+
+    with pytest.raises(NotReadyError, match="plenty"), LocalStation("test", durable=False):
+        pass
 
 
 def test_station_whose_start_fails_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
