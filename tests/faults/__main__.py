@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.faults import named_points, under_fire
-from tests.faults.rows import Row, add_to, print_table
+from tests.rows import Row, add_to, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable

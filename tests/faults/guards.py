@@ -13,7 +13,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults.rows import Row
+from tests.rows import Row
 
 PROJECT = Path(__file__).resolve().parents[2]
 COPIED = ("apps", "config", "templates", "tests", "deploy", "locale", "manage.py", "pyproject.toml")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.faults.killing import POINTS
-from tests.faults.rows import Row
+from tests.rows import Row
 from tests.stations import QUICK, SendingStation
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from tests.faults import named_points, under_fire
-from tests.faults.rows import Row, print_table
+from tests.rows import Row, print_table
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tests.faults.rows import Row
+from tests.rows import Row
 from tests.stations import CAMPAIGN_PROGRAMS, QUICK, SendingStation
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The rows that fault runs leave: what was measured, what must hold, on which machine."""
+"""The rows that fault runs and benchmarks leave: figure, goal, machine."""
 
 from __future__ import annotations
 
