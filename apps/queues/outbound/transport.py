@@ -132,9 +132,9 @@ class Transport:
     def _exchange(self, connection: Connection, request: _Request, started_at: float) -> Answer:
         kept = False
         try:
-            complete = self._send(connection, request)
+            self._send(connection, request)
             response, content = self._receive(connection)
-            kept = complete and response.isclosed() and not response.will_close
+            kept = response.isclosed() and not response.will_close
             return Answer(
                 status=response.status,
                 headers={name.lower(): value for name, value in response.getheaders()},
@@ -150,8 +150,7 @@ class Transport:
             else:
                 connection.close()
 
-    def _send(self, connection: Connection, request: _Request) -> bool:
-        """Whether all of the request left; if not, an answer may have come all the same."""
+    def _send(self, connection: Connection, request: _Request) -> None:
         path = self._origin.path + request.path
         headers = {"Host": self._origin.authority, **request.headers}
         try:
@@ -160,8 +159,6 @@ class Transport:
             # A server may answer and close before it read all (413, 429): its answer counts.
             if not connection.wire.has_sent:
                 raise
-            return False
-        return True
 
     def _receive(self, connection: Connection) -> tuple[HTTPResponse, bytes]:
         try:

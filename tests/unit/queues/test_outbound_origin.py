@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 
 import pytest
 
@@ -56,6 +57,20 @@ def test_header_with_a_line_break_is_refused_as_the_callers_mistake() -> None:
 
         with pytest.raises(ValueError, match="header"):
             transport.request("GET", "/", headers={"X-Key": "a\r\nb"})
+
+
+def test_wire_is_silent_once_its_time_is_used_up() -> None:
+    ours, theirs = socket.socketpair()
+    wire = Wire(ours, stall_s=1)
+    wire.begin(deadline=time.monotonic() - 0.001, max_bytes=10)
+
+    with pytest.raises(TimeoutError):
+        wire.sendall(b"too late")
+
+    assert wire.is_over
+    assert not wire.has_sent
+    wire.close()
+    theirs.close()
 
 
 def test_wire_tells_whether_a_byte_left() -> None:
