@@ -7,16 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from apps.campaigns import launching, planning
+from apps.campaigns import controlling, launching, planning
 from apps.contacts.models import Contact, Topic, TopicSubscription
+from apps.mail import mailings, regrouping
 from tests.factories.brands import SenderFactory
 from tests.factories.campaigns import CampaignFactory
+from tests.factories.mail import HTML
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from apps.brands.models import Brand, Sender
     from apps.campaigns.models import Campaign
     from apps.mail.models import Mailing
+    from apps.queues.names import TaskName
 
 
 @dataclass(frozen=True)
@@ -32,10 +38,11 @@ class Newsroom:
     def campaign(self, **fields: Any) -> Campaign:
         return CampaignFactory.create(sender=self.sender, **fields)
 
-    def launched(self, number: int) -> tuple[Campaign, Mailing]:
-        """To `number` new people, planned to the end."""
+    def launched(self, number: int, *, html: str = HTML) -> tuple[Campaign, Mailing]:
+        """To everybody, `number` new people among them, planned to the end."""
         self.add_people(number)
-        campaign = launching.launch(campaign_id=self.campaign().pk, by="anna")
+        draft = self.campaign(template__html=html)
+        campaign = launching.launch(campaign_id=draft.pk, by="anna")
         planning.plan_audience(campaign_id=campaign.pk)
         campaign.refresh_from_db()
         assert campaign.mailing is not None
@@ -79,3 +86,28 @@ class Newsroom:
 @pytest.fixture
 def newsroom(db: None) -> Newsroom:
     return Newsroom(SenderFactory.create())
+
+
+@pytest.fixture
+def enqueued(monkeypatch: pytest.MonkeyPatch) -> list[tuple[TaskName, dict[str, int]]]:
+    """What was enqueued, in order, each task once however many copies; nothing is published."""
+    seen: list[tuple[TaskName, dict[str, int]]] = []
+
+    def note(task: TaskName, *, copies: int = 1, **ids: int) -> None:
+        seen.append((task, ids))
+
+    for module in (controlling, launching, planning, mailings, regrouping):
+        monkeypatch.setattr(module, "enqueue", note)
+    return seen
+
+
+@pytest.fixture
+def count_statements() -> Callable[[Callable[[], object]], int]:
+    """How many statements a call sends to the database."""
+
+    def count(call: Callable[[], object]) -> int:
+        with CaptureQueriesContext(connection) as queries:
+            call()
+        return len(queries)
+
+    return count
