@@ -47,19 +47,25 @@ def show_date(value: object, form: object, *, clock: Clock) -> str:
         return ""
     if is_undefined(form) or form is None:
         return str(value)
-    moment = _read(value, clock)
-    if moment is None:
-        return str(value)
-    shown = _format(moment, str(form))
-    # Written in the template, the format may hold markup, as in “%d&nbsp;%B”.
-    return Markup(shown) if isinstance(form, Markup) else shown
-
-
-def _read(value: object, clock: Clock) -> datetime | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise FilterArgumentError(
             f"“date” expects a date, found a {type(value).__name__}", token=None
         )
+    shown = _shown(value, str(form), clock)
+    if shown is None:
+        return str(value)
+    # Written in the template, the format may hold markup, as in “%d&nbsp;%B”.
+    return Markup(shown) if isinstance(form, Markup) else shown
+
+
+@lru_cache(maxsize=1024)
+def _shown(value: str | float, form: str, clock: Clock) -> str | None:
+    """Cached because the mails of a batch share their clock, and mostly their dates."""
+    moment = _read(value, clock)
+    return None if moment is None else _format(moment, form)
+
+
+def _read(value: str | float, clock: Clock) -> datetime | None:
     if value in ("now", "today"):
         return clock.local
     if isinstance(value, str) and not value.isdigit():

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from apps.mail.rendering.branches import UnbalancedError, go, ways
+from apps.mail.rendering.branches import TooManyBranchesError, UnbalancedError, Way, go, ways
 from apps.mail.rendering.markup import Attribute, Kind, Piece, scan
 from apps.mail.rendering.plaintext import NotConvertibleError, plain_text, settle, text_of, tidy
 from apps.mail.rendering.sheets import placeholders_outside_of_values, rules, without_comments
@@ -62,10 +62,13 @@ def prepare_text(prepared: PreparedHtml) -> PreparedText:
         reason = f"{_at(error.tag)} {error.reason}"
     except UnbalancedError:
         reason = _UNBALANCED
+    except TooManyBranchesError:
+        reason = _TOO_MANY
     return PreparedText(None, reason) if reason else PreparedText(text)
 
 
 _UNBALANCED = "tags open in one element and close in another"
+_TOO_MANY = "there are too many branches to compare them all"
 
 
 def _why_text_differs(source: Protected, text: Protected) -> str:
@@ -76,22 +79,27 @@ def _why_text_differs(source: Protected, text: Protected) -> str:
         # Entities for braces are text in HTML; decoded they would be tags.
         if literal.endswith("{") or "{{" in literal or "{%" in literal:
             return "it shows “{” as text"
-    if not all(_same_text(source, text, way) for way in range(ways(source))):
+    captured = _why_structure(source, list(scan(source.text)), structural=False)
+    if captured:
+        return captured
+    if not all(_same_text(source, text, way) for way in ways(source)):
         return "its text depends on which branches are shown"
     return ""
 
 
-def _same_text(source: Protected, text: Protected, way: int) -> bool:
+def _same_text(source: Protected, text: Protected, way: Way) -> bool:
     return plain_text(go(source, way)) == tidy(go(text, way))
 
 
 def _why_ways_differ(source: Protected, inlined: Protected) -> str:
     try:
-        for way in range(ways(source)):
+        for way in ways(source):
             if _canonical(go(inlined, way)) != _canonical(inline_styles(go(source, way))):
                 return "which styles apply depends on which branches are shown"
     except UnbalancedError:
         return _UNBALANCED
+    except TooManyBranchesError:
+        return _TOO_MANY
     return ""
 
 
@@ -151,8 +159,8 @@ def _is_structural(source: Protected, pieces: list[Piece], css: str) -> bool:
     body = "".join(source.text[piece.start : piece.end] for piece in pieces if not is_sheet(piece))
     bare = source.with_text(f"<style>{doubtful}</style>{body}")
     try:
-        shown = [bare.text, *(go(bare, way) for way in range(ways(bare)))]
-    except UnbalancedError:
+        shown = [bare.text, *(go(bare, way) for way in ways(bare))]
+    except (UnbalancedError, TooManyBranchesError):
         return True
     return any(_canonical(inline_styles(text)) != _canonical(text) for text in shown)
 

@@ -86,20 +86,21 @@ class Protected:
         starts: list[int] = []
         lines: list[int] = []
         length = 0
-        for literal, tag in self.pieces():
-            piece = tag.source if tag else literal
-            if tag:
+        for literal, number in self.pieces():
+            piece = literal
+            if number is not None:
+                piece = self.tags[number].source
                 starts.append(length)
-                lines.append(tag.line)
+                lines.append(self.tags[number].line)
             pieces.append(piece)
             length += len(piece)
         return Restored("".join(pieces), tuple(starts), tuple(lines))
 
-    def pieces(self) -> Iterator[tuple[str, LiquidTag | None]]:
-        """Literals (with None) and tags (with ""), in order."""
+    def pieces(self) -> Iterator[tuple[str, int | None]]:
+        """Literals (with None) and the numbers of tags (with ""), in order."""
         for index, piece in enumerate(PLACEHOLDER.split(self.text)):
             if index % 2:
-                yield "", self.tags[int(piece)]
+                yield "", int(piece)
             elif piece:
                 yield piece, None
 

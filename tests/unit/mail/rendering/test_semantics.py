@@ -72,8 +72,8 @@ simple_tags = st.one_of(
     ).flatmap(tag),
     expressions().flatmap(lambda value: tag(f"echo {value}")),
     st.sampled_from(
-        ["{% comment %}{{ x }{% raw %}%}{% endraw %}{% endcomment -%}", "{%- raw %}{{ {% {% endraw %}",
-         "{% doc %} d {% enddoc -%}"]
+        ["{% comment %}{{ x }{% raw %}%}{% endraw %}{% endcomment -%}",
+         "{%- raw %}{{ {% {% endraw %}", "{% doc %} d {% enddoc -%}"]
     ),
 )  # fmt: skip
 
