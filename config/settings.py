@@ -11,6 +11,7 @@ import environ
 
 from config.environment import Reader, SettingProblem, quit_on_problem
 from config.logs import configure_logs
+from config.reporting import report_errors
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -196,3 +197,4 @@ REST_FRAMEWORK = {
 
 LOGGING_CONFIG = None
 configure_logs(level=LOG_LEVEL, as_json=LOG_FORMAT == "json")
+report_errors(dsn=SENTRY_DSN, environment=ENVIRONMENT)
