@@ -45,9 +45,7 @@ def identify(token: str) -> Leaver:
     """Reads the link and changes nothing. Raises `InvalidLinkError`."""
     target = read_token(token)
     contact = Contact.objects.filter(pk=target.contact_id, erased_at=None).first()
-    mailing = (
-        Mailing.objects.select_related("brand", "sender").filter(pk=target.mailing_id).first()
-    )
+    mailing = Mailing.objects.select_related("brand", "sender").filter(pk=target.mailing_id).first()
     left = contact is None or contact.status == ContactStatus.UNSUBSCRIBED
     locale = contact.locale if contact else ""
     if mailing is None:

@@ -174,9 +174,16 @@ def test_page_of_which_all_is_held_ends_the_turn(
     [message] = settled(committed_house)
     tell(committed_house, "email.delivered", message)
 
-    def apply_beside() -> None:
-        assert apply_events() == 0
+    pages: list[applying.Page] = []
+    apply_page = applying.apply_page
 
+    def apply_and_keep() -> applying.Page:
+        pages.append(apply_page())
+        return pages[-1]
+
+    monkeypatch.setattr(applying, "apply_page", apply_and_keep)
     with transaction.atomic():
         list(Message.objects.select_for_update().filter(month=message.month, pk=message.pk))
-        at_once(apply_beside)
+        at_once(apply_events)
+
+    assert pages == [applying.Page(taken=1, finished=0)]
