@@ -16,6 +16,7 @@ Everything is the station's own: PostgreSQL, Valkey, the sandbox, brand, account
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import time
 from contextlib import ExitStack
@@ -74,7 +75,8 @@ INSERT INTO contacts_contact
 SELECT %(brand)s, %(prefix)s || n || '@' || %(domain)s, %(prefix)s || n || '@' || %(domain)s,
        'Ada' || n, 'Lovelace',
        jsonb_build_object('plan', CASE n %% 3 WHEN 0 THEN 'pro' ELSE 'free' END, 'city', 'Turin',
-                          'favourites', jsonb_build_array('Tea', 'Maps', 'Bread')),
+                          'favourites', jsonb_build_array('Tea', 'Maps', 'Bread'))
+       || %(traits)s::jsonb,
        'subscribed'
   FROM generate_series(1, %(number)s) n
 """
@@ -204,6 +206,26 @@ class SendingStation:
                 what=f"{name} to be ready for work",
             )
 
+    def start_variant(
+        self,
+        program: str,
+        *,
+        name: str,
+        application: str,
+        environment: Mapping[str, str],
+        concurrency: int,
+    ) -> None:
+        """Start a worker of `deploy/Procfile` under another name and Celery application."""
+        (original,) = procfile.only(self.station.environment, program)
+        changed = _with_concurrency(original, concurrency)
+        command = [application if word == "config" else word for word in changed.command]
+        self.station.start(
+            dataclasses.replace(
+                changed, name=name, command=tuple(command), environment=dict(environment)
+            )
+        )
+        self._started.append(name)
+
     def _is_ready(self, program: str) -> bool:
         if program == "web":
             return self.get("/healthz") == HTTPStatus.OK
@@ -235,11 +257,24 @@ class SendingStation:
     # --- What it sends ------------------------------------------------------------------------
 
     def add_contacts(
-        self, number: int, *, prefix: str = "person", domain: str = "people.example"
+        self,
+        number: int,
+        *,
+        prefix: str = "person",
+        domain: str = "people.example",
+        traits: Mapping[str, str] | None = None,
     ) -> None:
         """Subscribed people `person1@people.example` and so on; a million take half a minute."""
-        params = {"brand": self.brand_id, "number": number, "prefix": prefix, "domain": domain}
-        self.execute(_CONTACTS, params)
+        self.execute(
+            _CONTACTS,
+            {
+                "brand": self.brand_id,
+                "number": number,
+                "prefix": prefix,
+                "domain": domain,
+                "traits": json.dumps(dict(traits or {})),
+            },
+        )
         self.execute("ANALYZE contacts_contact")
 
     def create_campaign(

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MinLengthValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from apps.brands.secrets import EncryptedTextField
 
@@ -38,7 +39,7 @@ class Brand(models.Model):
         default=True,
         help_text="Whether receipts and the like still go to people who complained of bulk mail.",
     )
-    created_at = models.DateTimeField(db_default=models.functions.Now())
+    created_at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:
         return self.name
@@ -76,7 +77,7 @@ class ProviderAccount(models.Model):
     )
     stopped_at = models.DateTimeField(null=True, blank=True)
     stopped_reason = models.CharField(max_length=200, blank=True)
-    created_at = models.DateTimeField(db_default=models.functions.Now())
+    created_at = models.DateTimeField(db_default=Now())
 
     objects = ProviderAccountQuerySet.as_manager()
 

@@ -41,7 +41,7 @@ def _cipher(version: int) -> Fernet:
     return Fernet(base64.urlsafe_b64encode(settings.SECRETS_KEYS[version]))
 
 
-class EncryptedTextField(models.TextField):  # type: ignore[type-arg] - not generic at run time
+class EncryptedTextField(models.TextField):  # type: ignore[type-arg]  # not generic at run time
     """A text that is encrypted in the database and plain in Python. Cannot be searched."""
 
     def get_prep_value(self, value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -38,7 +39,7 @@ _RECORD = """
 INSERT INTO queues_deadletter
        (queue, task, subject, subject_id, reason, error, payload, attempts, correlation_id,
         state, closed_by, note)
-VALUES (%(queue)s, %(task)s, %(subject)s, %(subject_id)s, %(reason)s, %(error)s, %(payload)s,
+VALUES (%(queue)s, %(task)s, %(subject)s, %(subject_id)s, %(reason)s, %(error)s, %(payload)s::jsonb,
         %(attempts)s, %(correlation_id)s, 'open', '', '')
 ON CONFLICT {conflict}
 DO UPDATE SET reason = excluded.reason, error = excluded.error,
@@ -64,8 +65,6 @@ def record(  # noqa: PLR0913 - a letter has this many facts
     payload: dict[str, Any] | None = None,
 ) -> int:
     """Opens a dead letter, or renews the open one of the same work; returns its id."""
-    from psycopg.types.json import Jsonb  # noqa: PLC0415 - the adapter is PostgreSQL's
-
     with connection.cursor() as cursor:
         cursor.execute(
             _BY_SUBJECT if subject else _BY_WAKE_UP,
@@ -76,7 +75,7 @@ def record(  # noqa: PLR0913 - a letter has this many facts
                 "subject_id": subject_id,
                 "reason": reason,
                 "error": error[:ERROR_LIMIT],
-                "payload": Jsonb(payload or {}),
+                "payload": json.dumps(payload or {}),
                 "attempts": attempts,
                 "correlation_id": correlation_id(),
             },

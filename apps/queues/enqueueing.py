@@ -82,14 +82,14 @@ def _hold_down(task: TaskName, error: Exception) -> None:
 @cache
 def _producers(_pid: int) -> ProducerPool:
     """A pool of its own: the application's connection waits for a broker as long as it takes."""
-    app = current_app._get_current_object()  # noqa: SLF001 - celery's documented way to unproxy
-    connection = app.connection_for_write(
+    connection = current_app.connection_for_write(
         connect_timeout=PUBLISH_TIMEOUT_SECONDS,
         transport_options={
-            **app.conf.broker_transport_options,
+            **current_app.conf.broker_transport_options,
             "socket_timeout": PUBLISH_TIMEOUT_SECONDS,
             "socket_connect_timeout": PUBLISH_TIMEOUT_SECONDS,
             "retry_on_timeout": False,
         },
     )
-    return producers[connection]
+    pool: ProducerPool = producers[connection]
+    return pool

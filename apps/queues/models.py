@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 
 class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
@@ -37,8 +38,8 @@ class DeadLetter(models.Model):
     attempts = models.PositiveIntegerField(default=0)
     correlation_id = models.CharField(max_length=64, blank=True)
     state = models.CharField(max_length=10, choices=State, default=State.OPEN)
-    first_failed_at = models.DateTimeField(db_default=models.functions.Now())
-    last_failed_at = models.DateTimeField(db_default=models.functions.Now())
+    first_failed_at = models.DateTimeField(db_default=Now())
+    last_failed_at = models.DateTimeField(db_default=Now())
     closed_at = models.DateTimeField(null=True)
     closed_by = models.CharField(max_length=150, blank=True)
     note = models.TextField(blank=True)
@@ -86,7 +87,7 @@ class SchedulePeriod(models.Model):
 
     schedule = models.CharField(max_length=60)
     starts_at = models.DateTimeField()
-    claimed_at = models.DateTimeField(db_default=models.functions.Now())
+    claimed_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         constraints = [

@@ -72,7 +72,7 @@ def _wake(due: Due, redis: Redis) -> int:
 def free_places(queue: Queue, redis: Redis) -> int:
     """How many more wake-ups the queue can use at once. A broker that is away can use none."""
     try:
-        waiting = int(redis.llen(queue))  # type: ignore[arg-type] - redis types sync as awaitable
+        waiting = int(redis.llen(queue))
     except (RedisError, OSError):
         return 0
     return max(0, QUEUES[queue].concurrency - waiting)

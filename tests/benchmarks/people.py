@@ -42,7 +42,7 @@ def audience() -> list[Row]:
         growth = figures["grown_mb"]
         return [
             Row("audience of 1,000,000 materialised", round(took, 1), "s", "under 30", took < 30),
-            Row("planner's memory grown meanwhile", round(growth, 1), "MB", "under 10", growth < 10),
+            Row("planner's memory grown", round(growth, 1), "MB", "under 10", growth < 10),
             Row("statements per page of 10,000", figures["statements_per_page"], "", "at most 5",
                 figures["statements_per_page"] <= 5),
         ]  # fmt: skip

@@ -69,21 +69,16 @@ def arm(point: str) -> None:
     from apps.mail import sending
     from apps.mail.resend import ResendClient
 
-    match point:
-        case "after_slot":
-            sending.claim_batch = _dying(sending.claim_batch, before=True)
-        case "after_claim":
-            sending.claim_batch = _dying(sending.claim_batch)
-        case "after_seal":
-            sending.seal = _dying(sending.seal)
-        case "after_call":
-            ResendClient.send_batch = _dying(ResendClient.send_batch)  # type: ignore[method-assign]
-        case "inside_settle":
-            sending.settle = _dying_inside(sending.settle)
-        case "after_settle":
-            sending.settle = _dying_after_settle(sending.settle)
-        case _:
-            raise ValueError(f"No such point: {point}. There are {', '.join(POINTS)}.")
+    wraps: dict[str, tuple[Any, str, Callable[..., Any]]] = {
+        "after_slot": (sending, "claim_batch", functools.partial(_dying, before=True)),
+        "after_claim": (sending, "claim_batch", _dying),
+        "after_seal": (sending, "seal", _dying),
+        "after_call": (ResendClient, "send_batch", _dying),
+        "inside_settle": (sending, "settle", _dying_inside),
+        "after_settle": (sending, "settle", _dying_after_settle),
+    }
+    where, name, wrap = wraps[point]
+    setattr(where, name, wrap(getattr(where, name)))
 
 
 if "FAULT_POINT" in os.environ:

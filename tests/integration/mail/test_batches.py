@@ -20,7 +20,7 @@ from apps.mail.sealing import BodyMissingError, Sealed, compose, reopen, seal
 from apps.queues.models import DeadLetter
 
 if TYPE_CHECKING:
-    from django.test.utils import CaptureQueriesContext
+    from pytest_django import DjangoAssertNumQueries
 
     from tests.integration.mail.conftest import House
 
@@ -399,7 +399,7 @@ def test_mailing_is_complete_when_nothing_is_left_to_do(house: House) -> None:
 
 @pytest.mark.parametrize("number", [2, 100])
 def test_batch_costs_four_statements_whatever_its_size(
-    house: House, number: int, django_assert_num_queries: type[CaptureQueriesContext]
+    house: House, number: int, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     house.planned(number + 1)
     Batch.objects.all().delete()

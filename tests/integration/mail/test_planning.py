@@ -11,7 +11,7 @@ from apps.mail.models import AudiencePage, Batch, Message
 from apps.mail.planning import Selection
 
 if TYPE_CHECKING:
-    from django.test.utils import CaptureQueriesContext
+    from pytest_django import DjangoAssertNumQueries
 
     from tests.integration.mail.conftest import House
 
@@ -109,7 +109,7 @@ def test_paused_mailing_is_not_planned(house: House) -> None:
 
 @pytest.mark.parametrize("number", [10, 1_000])
 def test_page_costs_the_same_statements_whatever_its_size(
-    house: House, number: int, django_assert_num_queries: type[CaptureQueriesContext]
+    house: House, number: int, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     house.add_people(number)
     mailing = house.mailing()

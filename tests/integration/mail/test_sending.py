@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,7 @@ from apps.queues.limiting import Limiter, open_broker
 from apps.queues.models import DeadLetter
 
 if TYPE_CHECKING:
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
 
     from tests.integration.mail.conftest import House
 
@@ -88,7 +89,7 @@ def test_fake_client_has_the_signature_of_the_real_one() -> None:
 
 
 @pytest.fixture
-def provider(monkeypatch: pytest.MonkeyPatch, settings: SettingsWrapper) -> FakeClient:
+def provider(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> FakeClient:
     settings.RETRY_BASE_SECONDS = 60
     settings.RETRY_CAP_SECONDS = 60
     client = FakeClient()
@@ -179,7 +180,7 @@ def test_throttled_call_is_sealed_anew_and_costs_no_attempt(
     ]
     send(house)
     house.suppress(3)
-    sending.time.sleep(0.15)
+    time.sleep(0.15)
 
     send(house)
 
@@ -278,13 +279,13 @@ def test_unreachable_provider_costs_nobody_anything(house: House, provider: Fake
 
 
 def test_unreachable_for_longer_than_the_budget_fails_with_a_dead_letter(
-    house: House, provider: FakeClient, settings: SettingsWrapper
+    house: House, provider: FakeClient, settings: Settings
 ) -> None:
     settings.UNSENT_BUDGET_SECONDS = 0.01
     mailing = house.planned(5)
     provider.answers = [failure(SurelyNotSent, "refused")] * 2
     send(house)
-    sending.time.sleep(0.05)
+    time.sleep(0.05)
 
     send(house)
 
@@ -293,7 +294,7 @@ def test_unreachable_for_longer_than_the_budget_fails_with_a_dead_letter(
 
 
 def test_throttling_beyond_its_budget_is_a_dead_letter(
-    house: House, provider: FakeClient, settings: SettingsWrapper
+    house: House, provider: FakeClient, settings: Settings
 ) -> None:
     settings.THROTTLE_BUDGET_COUNT = 1
     settings.THROTTLE_BUDGET_SECONDS = 0
@@ -301,7 +302,7 @@ def test_throttling_beyond_its_budget_is_a_dead_letter(
     throttle = failure(Throttled, "rate_limit_exceeded", rate=RateLimit(retry_after_s=0.1))
     provider.answers = [throttle, throttle]
     send(house)
-    sending.time.sleep(0.15)
+    time.sleep(0.15)
 
     send(house)
 

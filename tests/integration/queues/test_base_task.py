@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 
 def make_task(body: Callable[..., Any]) -> StationTask:
-    return current_app.task(name=f"tests.{body.__name__}", base=StationTask)(body)  # type: ignore[no-any-return]
+    return current_app.task(name=f"tests.{body.__name__}", base=StationTask)(body)
 
 
 def deliver(task: StationTask, *, attempt: int = 1, **kwargs: Any) -> Any:

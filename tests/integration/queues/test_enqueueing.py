@@ -35,7 +35,7 @@ def _no_hold_down(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def waiting(broker: Redis, queue: Queue) -> list[dict[str, object]]:
-    return [json.loads(raw) for raw in broker.lrange(queue, 0, -1)]  # type: ignore[union-attr]
+    return [json.loads(raw) for raw in broker.lrange(queue, 0, -1)]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -64,7 +64,7 @@ class Command(BaseCommand):
                 f"{letter.last_failed_at:%Y-%m-%d %H:%M:%S}",
                 letter.error,
             )
-        console = Console(file=self.stdout)  # type: ignore[arg-type] - Django wraps the stream
+        console = Console(file=self.stdout)  # type: ignore[arg-type]  # wrapped by Django
         console.print(table)
         self.stdout.write(f"{letters.count()} open.")
 
