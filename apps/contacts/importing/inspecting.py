@@ -40,6 +40,7 @@ _MARKS = (
 )
 # So many well-formed letters beyond ASCII for each broken byte mean UTF-8 with damaged places.
 WELL_FORMED_PER_BROKEN = 10
+BYTES_PER_ZERO = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +106,11 @@ def _mark(head: bytes) -> tuple[bytes, str | None]:
 
 
 def _refuse_wide(head: bytes, encoding: str | None) -> None:
-    if b"\0" in head and not (encoding or "").lower().replace("_", "-").startswith("utf-16"):
+    # A stray zero byte costs its row; many mean that these are no single-byte characters.
+    many = head.count(0) * BYTES_PER_ZERO > len(head)
+    if many and not (encoding or "").lower().replace("_", "-").startswith("utf-16"):
         raise FileRefusedError(
-            "The file has zero bytes: it is no text, or UTF-16 without its mark. Export it as CSV "
+            "The file is full of zero bytes: it is no text, or UTF-16 without its mark. Export it as CSV "
             "(UTF-8), or say --encoding utf-16-le."
         )
 

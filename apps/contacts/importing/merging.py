@@ -64,6 +64,10 @@ def prepare(table: str) -> None:
 
     Inside a transaction that holds `digests.lock_against_erasure`.
     """
+    with connection.cursor() as cursor:
+        # A million rows take longer than any request may; and sorting in memory is much faster.
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        cursor.execute("SET LOCAL work_mem = '128MB'")
     _run(_MARK_DOUBLES, table, duplicate=Fault.DUPLICATE)
     if digests.any_erased():
         for addresses in _address_pages(table):
@@ -73,11 +77,7 @@ def prepare(table: str) -> None:
 
 
 def merge(table: str, order: MergeOrder) -> MergeCounts:
-    """Inside a transaction, after `prepare`."""
-    with connection.cursor() as cursor:
-        # A million rows take longer than any request may; and sorting in memory is much faster.
-        cursor.execute("SET LOCAL statement_timeout = 0")
-        cursor.execute("SET LOCAL work_mem = '128MB'")
+    """Inside the transaction of `prepare`."""
     created = updated = opted_in = 0
     for _ in range(PASSES_AT_MOST):
         row = _run(_MERGE, table, on_conflict=order.on_conflict, **_parameters(order))[0]

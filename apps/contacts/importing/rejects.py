@@ -74,6 +74,8 @@ def _rejected_rows(plan: ImportPlan, table: str) -> Iterator[list[str]]:
             for line, start, size_bytes, field, message in rows:
                 cells = _original(plan, source, start, size_bytes)
                 yield [str(line), field, message, *_arranged(plan, cells, kept)]
+        # The transaction may be part of a longer one, in which the table is dropped next.
+        cursor.execute("CLOSE rejected")
 
 
 def _fetch(cursor: CursorWrapper) -> list[tuple[int, int, int, str, str]]:

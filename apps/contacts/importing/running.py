@@ -114,11 +114,13 @@ def preview_import(
     staging.create(PREVIEW_TABLE, temporary=True)
     try:
         _stage(plan, sink, on_progress)
-        staging.analyse(PREVIEW_TABLE)
-        merging.prepare(PREVIEW_TABLE)
+        with transaction.atomic():
+            staging.analyse(PREVIEW_TABLE)
+            merging.prepare(PREVIEW_TABLE)
+            counts = merging.preview(PREVIEW_TABLE, _order(plan, now, detail="preview"))
         return ImportSummary(
             rows_read=sink.rows_read,
-            counts=merging.preview(PREVIEW_TABLE, _order(plan, now, detail="preview")),
+            counts=counts,
             rejected=rejects.count_by_fault(PREVIEW_TABLE),
             short_rows=sink.short_rows,
             rejects_path=_write_rejects(plan, PREVIEW_TABLE, rejects_path),
