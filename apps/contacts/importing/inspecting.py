@@ -110,8 +110,8 @@ def _refuse_wide(head: bytes, encoding: str | None) -> None:
     many = head.count(0) * BYTES_PER_ZERO > len(head)
     if many and not (encoding or "").lower().replace("_", "-").startswith("utf-16"):
         raise FileRefusedError(
-            "The file is full of zero bytes: it is no text, or UTF-16 without its mark. Export it as CSV "
-            "(UTF-8), or say --encoding utf-16-le."
+            "The file is full of zero bytes: it is no text, or UTF-16 without its mark. Export it "
+            "as CSV (UTF-8), or say --encoding utf-16-le."
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,7 @@ from apps.contacts.models import (
     SuppressionReason,
     TopicState,
 )
+from tests.factories.brands import BrandFactory
 from tests.factories.contacts import (
     ConsentRecordFactory,
     ContactFactory,
@@ -98,7 +100,7 @@ def test_consent_names_a_topic_exactly_where_it_is_about_one() -> None:
     for kind, about in ((ConsentKind.TOPIC_OPT_OUT, None), (ConsentKind.IMPORTED, topic)):
         refused_by(
             "consent_topic_with_topic_kinds_only",
-            lambda kind=kind, about=about: ConsentRecordFactory.create(kind=kind, topic=about),
+            partial(ConsentRecordFactory.create, kind=kind, topic=about),
         )
 
 
@@ -129,9 +131,7 @@ def test_active_suppression_is_unique_for_address_scope_and_reason(brand: Brand)
     for again in (None, brand):
         refused_by(
             "suppression_active_address",
-            lambda again=again: SuppressionFactory.create(
-                address=address, reason=blocked, brand=again
-            ),
+            partial(SuppressionFactory.create, address=address, reason=blocked, brand=again),
         )
 
 
@@ -173,7 +173,7 @@ def test_scope_fits_the_reason(brand: Brand) -> None:
     ):
         refused_by(
             "suppression_scope_fits_reason",
-            lambda facts=facts: SuppressionFactory.create(**facts),
+            partial(SuppressionFactory.create, **facts),
         )
 
 
@@ -181,7 +181,7 @@ def test_suppression_is_lifted_by_somebody_at_some_time() -> None:
     for facts in ({"lifted_at": NOW}, {"lifted_by": "me"}):
         refused_by(
             "suppression_lifted_by_somebody_at_some_time",
-            lambda facts=facts: SuppressionFactory.create(**facts),
+            partial(SuppressionFactory.create, **facts),
         )
 
 
@@ -233,7 +233,7 @@ def test_contacts_of_a_brand_are_paged_by_id(brand: Brand) -> None:
 def test_active_suppressions_of_a_brand_are_its_own_and_everybodys(brand: Brand) -> None:
     for_all = SuppressionFactory.create()
     own = SuppressionFactory.create(reason=SuppressionReason.COMPLAINT, brand=brand)
-    SuppressionFactory.create(reason=SuppressionReason.COMPLAINT, brand=ContactFactory().brand)
+    SuppressionFactory.create(reason=SuppressionReason.COMPLAINT, brand=BrandFactory.create())
     SuppressionFactory.create(lifted_at=NOW, lifted_by="me")
 
     assert set(Suppression.objects.holding_for(brand.pk)) == {for_all, own}

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from itertools import chain, combinations, product
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from django.db import connection
@@ -32,6 +32,8 @@ from tests.factories.contacts import (
 from tests.integration.contacts.conftest import NOW
 
 if TYPE_CHECKING:
+    from pytest_django import DjangoAssertNumQueries
+
     from apps.brands.models import Brand
 
 pytestmark = pytest.mark.django_db
@@ -108,8 +110,8 @@ def make_cases(brand: Brand) -> dict[str, Case]:
     return cases
 
 
-def reasons_by_sql(brand: Brand, mail_class: MailClass, **options: object) -> dict[str, str | None]:
-    sql, params = skip_reason_sql(mail_class, contact_alias="person", **options)  # type: ignore[arg-type] - passed on
+def reasons_by_sql(brand: Brand, mail_class: MailClass, **options: Any) -> dict[str, str | None]:
+    sql, params = skip_reason_sql(mail_class, contact_alias="person", **options)
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT person.address, {sql} FROM contacts_contact person"
@@ -197,9 +199,11 @@ def test_commercial_mail_about_topics_needs_an_opt_in_to_one_of_them(brand: Bran
     assert set(receipt.values()) == {None}
 
 
-def test_addresses_are_asked_in_one_query(brand: Brand, django_assert_num_queries: object) -> None:
+def test_addresses_are_asked_in_one_query(
+    brand: Brand, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     ContactFactory.create_batch(3, brand=brand)
     addresses = list(Contact.objects.values_list("address", flat=True))
 
-    with django_assert_num_queries(1):  # type: ignore[operator] - a fixture of pytest-django
+    with django_assert_num_queries(1):
         blocked_addresses(addresses, brand, MailClass.COMMERCIAL)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.db import connection
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 MANY = 30_000
 
 
-def explain(statement: str, parameters: dict[str, object]) -> str:
+def explain(statement: str, parameters: dict[str, Any]) -> str:
     with connection.cursor() as cursor:
         cursor.execute("EXPLAIN (COSTS OFF) " + statement, parameters)
         return "\n".join(line for (line,) in cursor.fetchall())

@@ -18,7 +18,7 @@ from tests.integration.contacts.conftest import NOW
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
 
     from apps.brands.models import Brand
 
@@ -92,7 +92,7 @@ def test_erasing_leaves_a_digest_and_a_mark_and_forgets_the_rest(brand: Brand) -
     assert bytes(left.address_digest or b"") == digests.digest(ADDRESS, version=1)
 
 
-def test_erased_again_under_a_newer_key_is_still_one_row(settings: SettingsWrapper) -> None:
+def test_erased_again_under_a_newer_key_is_still_one_row(settings: Settings) -> None:
     suppress(SuppressionReason.ERASED)
     settings.ERASURE_KEYS = {**settings.ERASURE_KEYS, 2: b"k" * 32}
 

@@ -82,7 +82,7 @@ class Command(BaseCommand):
         table = Table("reason", "holds for", "since", "origin", "detail", "lifted")
         for one in found:
             table.add_row(*_row(one))
-        console = Console(file=self.stdout)  # type: ignore[arg-type] - Django wraps the stream
+        console = Console(file=self.stdout)  # type: ignore[arg-type]  # Django wraps the stream
         console.print(table if found else "Never suppressed.")
 
 

@@ -179,18 +179,15 @@ def test_file_cannot_write_to_the_terminal(importer: Importer) -> None:
 
 
 def test_person_at_a_terminal_sees_a_bar_and_a_log_sees_lines() -> None:
-    terminal = Console(file=StringIO(), force_terminal=True, width=120)
-    log = Console(file=StringIO(), force_terminal=False)
-
-    assert isinstance(make_display(terminal), BarDisplay)
-    assert isinstance(make_display(log), PlainDisplay)
-    for console in (terminal, log):
-        with make_display(console) as display:
+    for is_terminal, expected in ((True, BarDisplay), (False, PlainDisplay)):
+        out = StringIO()
+        display = make_display(Console(file=out, force_terminal=is_terminal, width=120))
+        assert isinstance(display, expected)
+        with display:
             for phase, done in ((Phase.READING, 50), (Phase.READING, 100), (Phase.MERGING, 100)):
                 display(Progress(phase, done, 100, 2000))
-        shown = console.file.getvalue()  # type: ignore[attr-defined] - a StringIO
-        assert "2,000 rows" in shown
-        assert "merging" in shown
+        assert "2,000 rows" in out.getvalue()
+        assert "merging" in out.getvalue()
 
 
 def test_unfinished_import_is_looked_for_by_file_and_options(importer: Importer) -> None:

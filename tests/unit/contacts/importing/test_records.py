@@ -3,7 +3,7 @@ from __future__ import annotations
 import csv
 from io import StringIO
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -117,7 +117,7 @@ patient = settings(max_examples=300, deadline=None, suppress_health_check=[Healt
 @patient
 @given(rows, st.sampled_from(",;\t|"), st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]))
 def test_what_the_csv_module_wrote_is_read_back(
-    table: list[list[str]], delimiter: str, quoting: int
+    table: list[list[str]], delimiter: str, quoting: Literal[0, 1]
 ) -> None:
     written = StringIO(newline="")
     csv.writer(written, delimiter=delimiter, quoting=quoting).writerows(table)
