@@ -17,6 +17,8 @@ from liquid import Markup
 from liquid.exceptions import FilterArgumentError
 from liquid.undefined import is_undefined
 
+from apps.mail.rendering.wording import type_in_words
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from zoneinfo import ZoneInfo
@@ -49,7 +51,7 @@ def show_date(value: object, form: object, *, clock: Clock) -> str:
         return str(value)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise FilterArgumentError(
-            f"“date” expects a date, found a {type(value).__name__}", token=None
+            f"“date” expects a date, found a {type_in_words(value)}", token=None
         )
     shown = _shown(value, str(form), clock)
     if shown is None:

@@ -211,7 +211,19 @@ def _parse(
     try:
         return ParsedTemplate(source, environment)
     except RenderFailedError as failure:
-        raise _problem_in(part, failure, restored) from failure
+        problem = _problem_in(part, failure, restored)
+        problem.line = problem.line or _line_of_mistake(source, environment)
+        raise problem from failure
+
+
+def _line_of_mistake(source: str, environment: StationEnvironment) -> int | None:
+    """Where an expression ends too soon, the library knows no place: the first bad tag is it."""
+    for tag in protect(source).tags:
+        try:
+            ParsedTemplate(tag.alone(), environment)
+        except RenderFailedError:
+            return tag.line
+    return None
 
 
 def _worked_on(html: str, work: Callable[[str], str]) -> str:

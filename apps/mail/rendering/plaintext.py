@@ -293,7 +293,7 @@ def _written(match: re.Match[str]) -> str:
     return _WRITTEN[_wanted(match[0])]
 
 
-_WRITTEN = {_PARAGRAPH: "\n\n", _LINE: "\n", _CELL: _GAP, _SPACE: " "}
+_WRITTEN = {_PARAGRAPH: "\n\n", _BREAK: "\n", _LINE: "\n", _CELL: _GAP, _SPACE: " "}
 
 
 def _wanted(run: str) -> str:
@@ -301,6 +301,8 @@ def _wanted(run: str) -> str:
     breaks = run.count(_BREAK) + run.count("\n")
     if _PARAGRAPH in run or breaks > 1:
         return _PARAGRAPH
-    if _LINE in run or breaks:
+    if breaks:
+        return _BREAK
+    if _LINE in run:
         return _LINE
     return _CELL if _CELL in run else _SPACE

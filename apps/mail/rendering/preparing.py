@@ -202,7 +202,8 @@ def _canonical_attribute(attribute: Attribute) -> object:
 
 def _declared(style: str) -> dict[str, str]:
     declared: dict[str, str] = {}
-    for declaration in html.unescape(style).split(";"):
+    # css-inline writes double quotes as single ones.
+    for declaration in html.unescape(style).replace('"', "'").split(";"):
         name, _, value = declaration.partition(":")
         name, value = name.strip().lower(), " ".join(value.split())
         if name and not ("!important" in declared.get(name, "") and "!important" not in value):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
@@ -14,6 +13,8 @@ from liquid.exceptions import (
     ResourceLimitError,
     UnknownFilterError,
 )
+
+from apps.mail.rendering.wording import in_operators_words
 
 if TYPE_CHECKING:
     from liquid import Token
@@ -73,53 +74,6 @@ class LimitReachedError(ResourceLimitError):
         super().__init__(message, token=None)
 
 
-# The library's words are for programmers. The first pattern that matches is said instead.
-_WORDINGS: tuple[tuple[str, str], ...] = (
-    (
-        r"unexpected tag '(include|render)'",
-        "“{% \\1 %}” is not available: write the text into this template",
-    ),
-    (r"unexpected tag '(end\w+|else|elsif|when)'", "“{% \\1 %}” has no matching opening tag"),
-    (r"unexpected tag '(\w+)'", "there is no tag “{% \\1 %}”"),
-    (r"unknown filter 'safe'", "“safe” is not available: what a person typed is always escaped"),
-    (r"unknown filter '(.+)'", "there is no filter “\\1”"),
-    (r"expected '}}', found end of file", "a “{{” is never closed with “}}”"),
-    (
-        r"missing tag name or closing delimiter",
-        "a “{%” has no tag name, or is never closed with “%}”",
-    ),
-    (r"comment tag was never closed", "“{% comment %}” is never closed with “{% endcomment %}”"),
-    (r"doc tag wad never closed", "“{% doc %}” is never closed with “{% enddoc %}”"),
-    (r"expected (?:tag )?'?(end\w+)'?, found.*", "“{% \\1 %}” is missing"),
-    (r"missing expression", "the tag says nothing to do it with: a name or condition is missing"),
-    (r"missing or unexpected path segment", "a name is incomplete, or has a sign too many"),
-    (r"expected a primitive expression, found (?:end of expression|eof)", "a value is missing"),
-    (r"expected a primitive expression, found (.+)", "a value is expected before “\\1”"),
-    (r"unexpected '(break|continue)'", "“{% \\1 %}” stands outside of a loop"),
-    (r"(divided_by|modulo): can't divide by (.+)", "“\\1” divides by \\2"),
-    (
-        r"'<' and '>' are not supported between '(\w+)' and '(\w+)'",
-        "a \\1 and a \\2 cannot be compared with “<” or “>”",
-    ),
-    (
-        r"'in' and 'contains' are not supported between '(\w+)' and '(\w+)'",
-        "“contains” looks into texts and lists, not into a \\1",
-    ),
-)
-_TYPE_NAMES = {
-    "str": "text",
-    "Markup": "text",
-    "int": "number",
-    "float": "number",
-    "bool": "yes/no value",
-    "list": "list",
-    "dict": "group of values",
-    "NoneType": "missing value",
-    "Undefined": "missing value",
-    "range": "range",
-}
-
-
 def in_plain_words(error: BaseException) -> str:
     """What the library or Python said, said for an operator."""
     if isinstance(error, BlockNestingError | ContextDepthError):
@@ -127,11 +81,7 @@ def in_plain_words(error: BaseException) -> str:
     if isinstance(error, RecursionError):
         return "an expression is too long or nested too deeply"
     said = str(error.message) if isinstance(error, LiquidError) else str(error)
-    for pattern, wording in _WORDINGS:
-        match = re.fullmatch(pattern, said, re.DOTALL)
-        if match:
-            return _name_types(match.expand(wording))
-    return said or type(error).__name__
+    return in_operators_words(said) or type(error).__name__
 
 
 def problem_from(error: BaseException, *, part: Part, line: int | None) -> TemplateProblem:
@@ -154,11 +104,3 @@ def _kind_of(error: BaseException) -> ProblemKind:
     if isinstance(error, UnknownFilterError | LiquidSyntaxError):
         return ProblemKind.SYNTAX
     return ProblemKind.VALUE
-
-
-def _name_types(words: str) -> str:
-    return re.sub(
-        r"\b(str|Markup|int|float|bool|list|dict|NoneType|Undefined|range)\b",
-        lambda match: _TYPE_NAMES[match[1]],
-        words,
-    )

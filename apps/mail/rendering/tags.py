@@ -57,6 +57,18 @@ class LiquidTag:
     def closes(self) -> bool:
         return self.name.startswith("end") and self.name != "endraw"
 
+    def alone(self) -> str:
+        """A source in which only this tag can be wrong."""
+        if self.opens:
+            return f"{self.source}{{% end{self.name} %}}"
+        if self.closes or self.name in ("else", "raw", "endraw"):
+            return ""
+        around = {"elsif": ("if true", "endif"), "when": ("case 1", "endcase")}
+        if self.name not in around:
+            return self.source
+        opening, closing = around[self.name]
+        return f"{{% {opening} %}}{self.source}{{% {closing} %}}"
+
     @property
     def loops(self) -> bool:
         return self.name in ("for", "tablerow")
