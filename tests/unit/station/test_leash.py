@@ -34,13 +34,14 @@ def _spec(folder: Path, **changes: Any) -> Path:
     return path
 
 
-def _run(spec: Path) -> subprocess.CompletedProcess[str]:
+def _run(spec: Path, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-I", "-S", str(LEASH), str(spec)],
         capture_output=True,
         text=True,
         check=False,
         timeout=30,
+        **options,
     )
 
 
@@ -102,8 +103,9 @@ def test_program_dies_with_its_parent(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_root_becomes_the_user_without_any_group_of_root(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
+    spec = _spec(tmp_path, command=["sh", "-c", "id -u; id -G"], user=[65534, 65533])
 
-    done = _run(_spec(tmp_path, command=["sh", "-c", "id -u; id -G"], user=[65534, 65533]))
+    done = _run(spec, extra_groups=[0, 4])
 
     assert done.stdout.split() == ["65534", "65533"]
 
