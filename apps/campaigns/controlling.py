@@ -10,6 +10,7 @@ from django.db import transaction
 from apps.campaigns.errors import NotLaunchedError
 from apps.campaigns.models import Campaign
 from apps.mail import mailings, regrouping
+from apps.mail.models import Mailing
 from apps.queues.enqueueing import enqueue
 from apps.queues.names import TaskName
 
@@ -63,13 +64,17 @@ def retry_failed(*, campaign_id: int, by: str, reasons: Sequence[str] | None = N
 
 
 def paused_by_account(account: ProviderAccount) -> list[str]:
-    """The campaigns that were paused when the account was stopped, for whoever starts it again."""
-    paused = Campaign.objects.filter(
-        mailing__account=account,
-        mailing__state="paused",
-        mailing__state_reason=account.stopped_reason,
+    """What was paused when the account was stopped, for whoever starts it again."""
+    paused = Mailing.objects.select_related("campaign").filter(
+        account=account, state=Mailing.State.PAUSED, state_reason=account.stopped_reason
     )
-    return [f"campaign {campaign.pk} ({campaign.name})" for campaign in paused.order_by("pk")]
+    return [_described(mailing) for mailing in paused.order_by("pk")]
+
+
+def _described(mailing: Mailing) -> str:
+    if hasattr(mailing, "campaign"):
+        return f"campaign {mailing.campaign.pk} ({mailing.name})"
+    return f"mailing {mailing.pk} ({mailing.name})"
 
 
 def _mailing_of(campaign_id: int) -> int:

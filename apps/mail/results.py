@@ -63,7 +63,7 @@ SELECT mailing.state, mailing.state_reason, account.stopped_reason,
        mailing.audience_completed_at IS NOT NULL,
        pages.planned, pages.skipped::text,
        batches.sent, batches.failed, batches.unknown, batches.skipped,
-       batches.pending, batches.in_flight
+       batches.size, batches.in_flight
   FROM mail_mailing mailing
   JOIN brands_provideraccount account ON account.id = mailing.account_id
  CROSS JOIN LATERAL (
@@ -73,7 +73,7 @@ SELECT mailing.state, mailing.state_reason, account.stopped_reason,
  CROSS JOIN LATERAL (
            SELECT coalesce(sum(sent), 0) AS sent, coalesce(sum(failed), 0) AS failed,
                   coalesce(sum(unknown), 0) AS unknown, coalesce(sum(skipped), 0) AS skipped,
-                  coalesce(sum(size - sent - failed - unknown - skipped), 0) AS pending,
+                  coalesce(sum(size), 0) AS size,
                   coalesce(sum(size - sent - failed - unknown - skipped)
                            FILTER (WHERE state = 'calling'), 0) AS in_flight
              FROM mail_batch WHERE mailing_id = mailing.id
@@ -93,7 +93,7 @@ def progress(mailing: Mailing) -> Progress:
     if row is None:
         raise Mailing.DoesNotExist(f"There is no mailing {mailing.pk}.")
     state, state_reason, account_stopped, audience_complete, planned, pages, *counts = row
-    sent, failed, unknown, skipped_later, pending, in_flight = map(int, counts)
+    sent, failed, unknown, skipped_later, size, in_flight = map(int, counts)
     by_reason = _added_up(pages)
     return Progress(
         state=state,
@@ -105,7 +105,7 @@ def progress(mailing: Mailing) -> Progress:
         sent=sent,
         failed=failed,
         unknown=unknown,
-        pending=pending,
+        pending=size - sent - failed - unknown - skipped_later,
         in_flight=in_flight,
         skipped_later=skipped_later,
         skipped_by_reason=by_reason,
