@@ -20,6 +20,8 @@ from apps.queues.names import Queue, TaskName
 from apps.queues.registry import QUEUES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from apps.brands.models import Sender
     from apps.contacts.eligibility import MailClass
 
@@ -69,8 +71,11 @@ def resume(*, mailing_id: int) -> None:
 def cancel(*, mailing_id: int, reason: str) -> None:
     """Ends the mailing for good: nobody who was not called yet is mailed.
 
-    The pending messages become `skipped: cancelled` page by page (`settle_cancelled`).
+    The pending messages become `skipped: cancelled` page by page (`settle_cancelled`). Raises
+    `StateError`, also for a stream of single mails: pause that.
     """
+    if Mailing.objects.filter(pk=mailing_id, kind=Mailing.Kind.STREAM).exists():
+        raise StateError("A stream of single mails cannot be cancelled; pause it.")
     with transaction.atomic():
         _change(
             mailing_id,
@@ -106,16 +111,15 @@ def _change(
     return mailing
 
 
-def pause_for_provider(*, mailing_id: int | None, account_id: int, reason: str) -> None:
-    """Pauses the mailing (or every running one of the account), whoever else did so meanwhile."""
-    mailings = Mailing.objects.running().filter(account_id=account_id)
-    if mailing_id is not None:
-        mailings = mailings.filter(pk=mailing_id)
-    paused = mailings.update(
-        state=Mailing.State.PAUSED, state_reason=reason[:200], state_changed_at=Now()
+def pause_for_provider(*, mailing_ids: Sequence[int], reason: str) -> None:
+    """Pauses those of the mailings that run; whoever else did so meanwhile was quicker."""
+    paused = (
+        Mailing.objects.running()
+        .filter(pk__in=mailing_ids)
+        .update(state=Mailing.State.PAUSED, state_reason=reason[:200], state_changed_at=Now())
     )
     if paused:
-        log.error("mailing_paused", mailing=mailing_id, account=account_id, reason=reason)
+        log.error("mailing_paused", mailings=list(mailing_ids), reason=reason)
 
 
 _CLOSE = """

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import connection, transaction
 
 from apps.mail.errors import LeaseLostError, StateError
-from apps.mail.models import BATCH_SIZE, Batch, Mailing
+from apps.mail.models import BATCH_SIZE, Batch, Mailing, Message
 from apps.queues.correlation import correlation_id
 from apps.queues.enqueueing import enqueue
 from apps.queues.names import TaskName
@@ -79,6 +79,54 @@ def split(batch: ClaimedBatch, sealed: Sealed, attempt: Attempt) -> None:
         )
         if not cursor.fetchone()[0]:
             raise LeaseLostError(f"Batch {batch.id} is no longer ours.")
+
+
+_DISSOLVE = """
+WITH gone AS (
+    UPDATE mail_batch
+       SET state = 'split', size = size - waiting.number, settled_at = statement_timestamp(),
+           key = '', key_made_at = NULL, digest = NULL, last_error = %(error)s
+      FROM (SELECT count(*) AS number FROM mail_message
+             WHERE month = %(month)s AND batch_id = %(batch)s AND state = 'pending') waiting
+     WHERE id = %(batch)s AND fence = %(fence)s AND mailing_id IS NULL AND NOT ambiguous
+       AND state IN ('planned', 'calling')
+    RETURNING id
+), body AS (
+    DELETE FROM mail_batchbody USING gone WHERE batch_id = gone.id
+)
+UPDATE mail_message SET batch_id = NULL, due_at = statement_timestamp()
+  FROM gone
+ WHERE month = %(month)s AND batch_id = %(batch)s AND mail_message.state = 'pending'
+"""
+
+
+def dissolve(batch: ClaimedBatch, *, error: str) -> int:
+    """Lets the single mails of a batch wait for themselves again; returns how many.
+
+    They share no mailing, so that a pause of one of theirs can only be felt where they are
+    gathered. Nothing happens (0) where the batch may have been accepted, or is not ours.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _DISSOLVE,
+            {
+                "batch": batch.id,
+                "fence": batch.fence,
+                "month": batch.month,
+                "error": error[:300],
+            },
+        )
+        return int(cursor.rowcount)
+
+
+def holds_paused_mail(batch: ClaimedBatch) -> bool:
+    """Whether a batch of single mails holds one whose stream was paused meanwhile."""
+    return Mailing.objects.filter(
+        pk__in=Message.objects.filter(
+            month=batch.month, batch_id=batch.id, state=Message.State.PENDING
+        ).values("mailing_id"),
+        state=Mailing.State.PAUSED,
+    ).exists()
 
 
 # The batches' own counts lead to the failed ones, without a look at the messages of the others.

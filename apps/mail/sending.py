@@ -21,7 +21,7 @@ from apps.mail import mailings, regrouping
 from apps.mail.claiming import ClaimedBatch, claim_batch, gather_singles, release
 from apps.mail.clients import client_for, limiter_for
 from apps.mail.errors import LeaseLostError
-from apps.mail.models import Message
+from apps.mail.models import Mailing, Message
 from apps.mail.outcomes import Attempt, Verdict, put_back, settle, settle_all, try_same_again
 from apps.mail.resend import (
     AccountRefused,
@@ -129,21 +129,11 @@ def send_claimed(batch: ClaimedBatch, door: Door, slot: Slot) -> int:
 
 
 def _send_owned(batch: ClaimedBatch, door: Door, slot: Slot) -> bool:
-    if batch.sealed:
-        sealed = _reopened(batch)
-        if sealed is None:
-            door.limiter.give_back(slot)
-            return False
-    else:
-        sealed = compose(batch)
-        if not seal(batch, sealed):
-            door.limiter.give_back(slot)
-            release(batch)
-            return False
-        batch = dataclasses.replace(batch, sealed=True, key=sealed.key, attempts=batch.attempts + 1)
-    if not sealed.message_ids:
+    prepared = _reopened(batch) if batch.sealed else _sealed(batch)
+    if prepared is None:
         door.limiter.give_back(slot)
         return False
+    batch, sealed = prepared
     try:
         accepted = _leave(sealed, door, slot)
     except ResendFailure as failure:
@@ -157,8 +147,23 @@ def _send_owned(batch: ClaimedBatch, door: Door, slot: Slot) -> bool:
     return True
 
 
-def _reopened(batch: ClaimedBatch) -> Sealed | None:
-    """The sealed bytes, or None where the batch can never be called again and was settled."""
+def _sealed(batch: ClaimedBatch) -> tuple[ClaimedBatch, Sealed] | None:
+    """The batch with its bytes fixed, or None where nothing of it is to be called."""
+    if batch.mailing_id is None and regrouping.holds_paused_mail(batch):
+        regrouping.dissolve(batch, error="a stream was paused")
+        return None
+    sealed = compose(batch)
+    if not seal(batch, sealed):
+        release(batch)
+        return None
+    if not sealed.message_ids:
+        return None
+    attempts = batch.attempts + 1
+    return dataclasses.replace(batch, sealed=True, key=sealed.key, attempts=attempts), sealed
+
+
+def _reopened(batch: ClaimedBatch) -> tuple[ClaimedBatch, Sealed] | None:
+    """The batch with its bytes, or None where it can never be called again and was settled."""
     try:
         sealed = reopen(batch)
     except BodyMissingError as error:
@@ -171,7 +176,7 @@ def _reopened(batch: ClaimedBatch) -> Sealed | None:
         attempt = Attempt("unknown", error="the provider has forgotten the idempotency key")
         _give_up_in_doubt(batch, sealed, "key_expired", attempt)
         return None
-    return sealed
+    return batch, sealed
 
 
 def _pending(batch: ClaimedBatch) -> tuple[list[int], list[str]]:
@@ -252,13 +257,11 @@ def _settle_failure(
             door.limiter.freeze(failure.retry_after_s)
             _settle_throttled(batch, sealed, attempt, failure.retry_after_s)
         case QuotaExceeded() | SenderRefused():
-            put_back(batch, attempt, wait_seconds=QUOTA_WAIT_SECONDS if batch.ambiguous else 0.0)
-            mailings.pause_for_provider(
-                mailing_id=batch.mailing_id, account_id=batch.account_id, reason=str(failure)
-            )
+            mailings.pause_for_provider(mailing_ids=_mailings_of(batch), reason=str(failure))
+            _let_wait(batch, attempt)
         case AccountRefused():
-            put_back(batch, attempt, wait_seconds=QUOTA_WAIT_SECONDS if batch.ambiguous else 0.0)
             _stop_account(door.account, str(failure))
+            _let_wait(batch, attempt)
         case KeyInFlight():
             try_same_again(batch, attempt, doubt=True, wait_seconds=IN_FLIGHT_WAIT_SECONDS)
         case KeyMismatch():
@@ -274,6 +277,23 @@ def _settle_failure(
             try_same_again(batch, attempt, doubt=True)
         case _:  # a class this version does not know: never guess that it was not sent
             try_same_again(batch, attempt, doubt=True)
+
+
+def _mailings_of(batch: ClaimedBatch) -> list[int]:
+    if batch.mailing_id is not None:
+        return [batch.mailing_id]
+    messages = Message.objects.filter(month=batch.month, batch_id=batch.id)
+    return list(messages.values_list("mailing_id", flat=True).distinct())
+
+
+def _let_wait(batch: ClaimedBatch, attempt: Attempt) -> None:
+    """Refused for a reason that a person must put right; its mailings were paused before.
+
+    Single mails wait for themselves again, each for its own stream.
+    """
+    if batch.mailing_id is None and regrouping.dissolve(batch, error=attempt.error):
+        return
+    put_back(batch, attempt, wait_seconds=QUOTA_WAIT_SECONDS if batch.ambiguous else 0.0)
 
 
 def _settle_throttled(
@@ -317,7 +337,10 @@ def _stop_account(account: ProviderAccount, reason: str) -> None:
         ProviderAccount.objects.filter(pk=account.pk, stopped_at__isnull=True).update(
             stopped_at=Now(), stopped_reason=reason[:200]
         )
-        mailings.pause_for_provider(mailing_id=None, account_id=account.pk, reason=reason)
+        running = Mailing.objects.running().filter(account=account)
+        mailings.pause_for_provider(
+            mailing_ids=list(running.values_list("pk", flat=True)), reason=reason
+        )
     log.error("account_stopped", account=account.pk, reason=reason)
 
 

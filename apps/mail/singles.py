@@ -46,7 +46,8 @@ def open_stream(*, template: Template, sender: Sender, mail_class: MailClass) ->
         },
     )
     if not created and stream.content_id != content.pk:
-        Mailing.objects.filter(pk=stream.pk).update(content=content)
+        stream.content = content
+        stream.save(update_fields=["content"])
     return stream
 
 

@@ -57,7 +57,7 @@ GUARDS = (
           "return Sealed(batch.key, body, message_ids, addresses)",
           "return Sealed(uuid.uuid4().hex, body, message_ids, addresses)", SENDING),
     Guard("bytes kept over attempts", "apps/mail/sending.py",
-          "    if batch.sealed:\n", "    if False and batch.sealed:\n", SENDING),
+          "_reopened(batch) if batch.sealed else _sealed(batch)", "_sealed(batch)", SENDING),
     Guard("digest of the bytes", "apps/mail/sealing.py",
           "return body if hashlib.sha256(body).digest() == digest else None",
           "return body", BATCHES),

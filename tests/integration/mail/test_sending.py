@@ -31,7 +31,7 @@ from apps.mail.resend import (
 )
 from apps.mail.resend.errors import CallFacts
 from apps.mail.sending import Door
-from apps.queues.limiting import Limiter, open_broker
+from apps.queues.limiting import Held, HeldReason, Limiter, Slot
 from apps.queues.models import DeadLetter
 
 if TYPE_CHECKING:
@@ -81,11 +81,50 @@ class FakeClient:
         return answer(mails)
 
 
-def test_fake_client_has_the_signature_of_the_real_one() -> None:
-    for name in ("send_batch", "connect_ahead"):
-        fake = inspect.signature(getattr(FakeClient, name))
-        real = inspect.signature(getattr(ResendClient, name))
-        assert list(fake.parameters) == list(real.parameters)
+class FakeLimiter:
+    """Grants at once, but for a freeze. The real one has tests of its own, on a real broker."""
+
+    def __init__(self) -> None:
+        self.frozen_until = 0.0
+        self.given_back = 0
+
+    def reserve(self, max_wait_ms: int = 500, *, lead_ms: int = 0) -> FakeSlot | Held:
+        left = self.frozen_until - time.monotonic()
+        return Held(retry_in_s=left, reason=HeldReason.FROZEN) if left > 0 else FakeSlot()
+
+    def give_back(self, slot: FakeSlot) -> bool:
+        self.given_back += 1
+        return True
+
+    def observe(self, limit: float | None) -> None:
+        pass
+
+    def freeze(self, retry_after_s: float) -> None:
+        self.frozen_until = time.monotonic() + retry_after_s
+
+
+class FakeSlot:
+    leave_by = float("inf")
+
+    def wait(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("fake", "real", "names"),
+    [
+        (FakeClient, ResendClient, ("send_batch", "connect_ahead")),
+        (FakeLimiter, Limiter, ("reserve", "give_back", "observe", "freeze")),
+        (FakeSlot, Slot, ("wait",)),
+    ],
+)
+def test_fakes_have_the_signatures_of_the_real_ones(
+    fake: type, real: type, names: tuple[str, ...]
+) -> None:
+    for name in names:
+        ours = inspect.signature(getattr(fake, name))
+        theirs = inspect.signature(getattr(real, name))
+        assert list(ours.parameters) == list(theirs.parameters)
 
 
 @pytest.fixture
@@ -93,9 +132,7 @@ def provider(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> FakeClient:
     settings.RETRY_BASE_SECONDS = 60
     settings.RETRY_CAP_SECONDS = 60
     client = FakeClient()
-    limiter = Limiter(
-        open_broker(settings.REDIS_URL), f"test-{id(client)}", 100_000, "worker-under-test"
-    )
+    limiter = FakeLimiter()
     monkeypatch.setattr(Door, "of", classmethod(lambda cls, account: cls(account, client, limiter)))
     return client
 
