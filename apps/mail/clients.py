@@ -23,7 +23,24 @@ def client_for(account: ProviderAccount) -> ResendClient:
 
 
 def limiter_for(account: ProviderAccount) -> Limiter:
-    return _limiter(os.getpid(), account.pk, account.rate_limit)
+    """The account's limiter in this process.
+
+    It learns a new limit by itself and must not forget its last slots for it, so that the row's
+    limit counts only where it begins.
+    """
+    key = os.getpid(), account.pk
+    if key not in _limiters:
+        _limiters[key] = Limiter(
+            _broker(os.getpid()),
+            account_key=f"account:{account.pk}",
+            default_limit=account.rate_limit,
+            worker_id=f"{socket.gethostname()}:{os.getpid()}",
+            live_workers_floor=settings.LIMITER_WORKER_FLOOR,
+        )
+    return _limiters[key]
+
+
+_limiters: dict[tuple[int, int], Limiter] = {}
 
 
 @lru_cache(maxsize=32)
@@ -34,17 +51,6 @@ def _client(_pid: int, api_key: str, base_url: str) -> ResendClient:
         connect_timeout_s=settings.PROVIDER_CONNECT_SECONDS,
         read_timeout_s=settings.PROVIDER_READ_SECONDS,
         total_timeout_s=settings.PROVIDER_TOTAL_SECONDS,
-    )
-
-
-@lru_cache(maxsize=32)
-def _limiter(pid: int, account_id: int, rate_limit: float) -> Limiter:
-    return Limiter(
-        _broker(pid),
-        account_key=f"account:{account_id}",
-        default_limit=rate_limit,
-        worker_id=f"{socket.gethostname()}:{pid}",
-        live_workers_floor=settings.LIMITER_WORKER_FLOOR,
     )
 
 

@@ -10,6 +10,7 @@ from django.db import connection
 from apps.contacts.eligibility import MailClass
 from apps.contacts.models import Contact
 from apps.mail import mailings, sending, singles
+from apps.mail.claiming import gather_singles
 from apps.mail.errors import DuplicateKeyError, StateError
 from apps.mail.models import Batch, Mailing, Message, Template
 from apps.mail.resend import QuotaExceeded
@@ -167,7 +168,7 @@ def test_stream_paused_between_gathering_and_sealing_is_felt(
     house.add_people(1)
     receipts = stream(house)
     order(house, receipts, 1)
-    sending.gather_singles(account_id=house.account.pk, correlation="x")
+    gather_singles(account_id=house.account.pk, correlation="x")
     mailings.pause(mailing_id=receipts.pk, reason="wrong prices")
 
     send(house)
@@ -182,7 +183,7 @@ def test_single_mails_are_not_worked_off_by_the_bulk_queue(
 ) -> None:
     house.add_people(1)
     order(house, stream(house), 1)
-    sending.gather_singles(account_id=house.account.pk, correlation="x")
+    gather_singles(account_id=house.account.pk, correlation="x")
 
     sending.send_batches(account_id=house.account.pk)
 
