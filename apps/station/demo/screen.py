@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -46,7 +47,7 @@ class Screen:
         self._chapters = 0
 
     def say(self, text: str = "") -> None:
-        self.console.print(text)
+        self.console.print(text, soft_wrap=not self.console.is_terminal)
 
     def chapter(self, title: str) -> None:
         self._chapters += 1
@@ -62,8 +63,8 @@ class Screen:
 
     def command(self, *words: str) -> None:
         """Show a command as one would type it."""
-        quoted = " ".join(_quoted(word) for word in words)
-        self.console.print(f"   [cyan]$ {quoted}[/]", soft_wrap=True)
+        line = Text(f"   $ {shlex.join(words)}", style="cyan")
+        self.console.print(line, soft_wrap=True)
 
     def watch(
         self,
@@ -106,14 +107,16 @@ class Screen:
     @contextmanager
     def _lines(self, title: str) -> Iterator[Callable[[int, int], None]]:
         started = last = time.monotonic()
+        first: int | None = None
 
         def update(number: int, of: int) -> None:
-            nonlocal last
+            nonlocal first, last
             now = time.monotonic()
+            first = number if first is None else first
             if now - last < _LINE_SECONDS and number < of:
                 return
             last = now
-            rate = number / max(now - started, 0.001)
+            rate = (number - first) / max(now - started, 0.001)
             left = f", {(of - number) / rate:.0f} s left" if rate and number < of else ""
             self.console.print(f"   {title}: {number:,} of {of:,}, {rate:,.0f}/s{left}")
 
@@ -123,8 +126,3 @@ class Screen:
 def short(path: Path) -> str:
     """A path as one would type it from where the demo was started."""
     return os.path.relpath(path)
-
-
-def _quoted(word: str) -> str:
-    """For eyes rather than for a shell: double quotes where there is a space."""
-    return f'"{word}"' if " " in word or not word else word

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import signal
 from contextlib import ExitStack
+from functools import partial
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING
 
@@ -30,21 +31,21 @@ LATENCY_MS = 120
 SANDBOX = "resend-sandbox"
 SENDING_DOMAIN = "harbour.example"
 # What a campaign and the provider's events need; single mails, texts and segments have none here.
-PROGRAMS = (
-    "web",
-    "beat",
-    "sweeper",
+WORKERS = (
     "worker-control",
     "worker-audience",
     "worker-batch-email",
     "worker-events",
     "worker-maintenance",
 )
+PROGRAMS = ("web", "beat", "sweeper", *WORKERS)
+_WORKER_IS_READY = " ready."
 # Some ten on two idle cores; a machine that is busy with other things takes many times that.
 _START_SECONDS = 240.0
 # Enough for a call under way; what they hold is deleted with the rest.
 _STOP_SECONDS = 5
 _TAIL_CHARACTERS = 1_500
+_LOG_CHARACTERS = 1_000_000
 
 
 class Stage:
@@ -95,7 +96,7 @@ class Stage:
         )
         await_true(
             self._sandbox_answers,
-            what="the stand-in for Resend to answer",
+            what="the first answer of the stand-in for Resend",
             seconds=_START_SECONDS,
             log=SANDBOX,
         )
@@ -136,14 +137,24 @@ class Stage:
             *(dataclasses.replace(one, stop_seconds=_STOP_SECONDS) for one in programs)
         )
 
-    def await_web(self) -> None:
-        """Wait until the web application answers and has its database."""
+    def await_programs(self) -> None:
+        """Wait until the web application has its database, and every worker its queue."""
         await_true(
             lambda: _is_healthy(self.station.web_port),
-            what="the web application to answer at /healthz",
+            what="the web application's first answer at /healthz",
             seconds=_START_SECONDS,
             log="web",
         )
+        for worker in WORKERS:
+            await_true(
+                partial(self._is_ready, worker),
+                what=f"the start of {worker}",
+                seconds=_START_SECONDS,
+                log=worker,
+            )
+
+    def _is_ready(self, worker: str) -> bool:
+        return _WORKER_IS_READY in self.station.supervision.log_tail(worker, _LOG_CHARACTERS)
 
     def save_letter(self) -> Path | None:
         """The last letter that was accepted, for a browser; None where the provider forgot it."""
