@@ -31,17 +31,24 @@ SAMPLE_SIZE = 200
 class Trial:
     """What came of rendering for a sample; the counters count people.
 
-    `clipped` are those whose mail Gmail would cut, `rendered` those for whom it worked.
+    `clipped` are those whose mail Gmail would cut, `rendered` those for whom it worked, `suspects`
+    those of them in whose mail unsubscribe link or postal address do not plainly stand.
     """
 
     failures: Counter[str] = field(default_factory=Counter)
     missing: Counter[str] = field(default_factory=Counter)
     clipped: int = 0
     rendered: list[RecipientContext] = field(default_factory=list)
+    suspects: list[RecipientContext] = field(default_factory=list)
 
     @property
     def people(self) -> int:
         return len(self.rendered) + self.failures.total()
+
+    def closer_look(self, number: int) -> list[RecipientContext]:
+        """Suspects first, then others from all over the sample."""
+        step = max(1, len(self.rendered) // number)
+        return (self.suspects + self.rendered[::step])[:number]
 
 
 def draft_content(campaign: Campaign, mail_class: str) -> MailingContent:
@@ -108,7 +115,20 @@ def render_sample(content: MailingContent, people: Iterable[Sampled]) -> Trial:
             trial.rendered.append(person.context)
             trial.missing.update(rendered.missing)
             trial.clipped += measure(rendered).clipped
+            if not _plainly_shows_duties(rendered, person.context):
+                trial.suspects.append(person.context)
     return trial
+
+
+def _plainly_shows_duties(rendered: RenderedMail, context: RecipientContext) -> bool:
+    """A look without parsing; whoever does not pass it is looked at closely."""
+    link, address = context.unsubscribe_url, context.brand["postal_address"]
+    in_both = link in rendered.html and link in rendered.text
+    return in_both and _words(address) in _words(rendered.text)
+
+
+def _words(text: str) -> str:
+    return " ".join(text.casefold().split())
 
 
 def _rendered(content: MailingContent, person: Sampled) -> RenderedMail:

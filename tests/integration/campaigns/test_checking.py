@@ -42,7 +42,7 @@ def codes_of(campaign: Campaign, client: FakeDomains = UNASKED) -> list[str]:
 
 @pytest.fixture
 def campaign(newsroom: Newsroom) -> Campaign:
-    newsroom.add_people(10)
+    newsroom.add_people(100)
     return newsroom.campaign()
 
 
@@ -71,6 +71,27 @@ def hide_link_from_some(campaign: Campaign) -> None:
     link = '<a href="{{ unsubscribe_url }}">Unsubscribe</a>'
     shown = "{% if traits.plan == 'pro' %}" + link + "{% endif %}"
     rewrite(campaign, html=HTML.replace(link, shown))
+
+
+def hide_address_from_one(campaign: Campaign) -> None:
+    shown = "{% if contact.first_name != 'P7' %}{{ brand.postal_address }}{% endif %}"
+    rewrite(campaign, html=HTML.replace("{{ brand.postal_address }}", shown))
+
+
+def hide_link_from_one(campaign: Campaign) -> None:
+    link = '<a href="{{ unsubscribe_url }}">Unsubscribe</a>'
+    shown = "{% unless contact.first_name == 'P7' %}" + link + "{% endunless %}"
+    rewrite(campaign, html=HTML.replace(link, shown))
+
+
+def show_link_in_a_comment(campaign: Campaign) -> None:
+    link = '<a href="{{ unsubscribe_url }}">Unsubscribe</a>'
+    hidden = "<!-- {{ unsubscribe_url }} -->"
+    rewrite(
+        campaign,
+        html=HTML.replace(link, hidden),
+        text="{{ unsubscribe_url }} {{ brand.postal_address }}",
+    )
 
 
 def leave_link_out_of_text(campaign: Campaign) -> None:
@@ -155,12 +176,15 @@ BLOCKED: list[tuple[Callable[[Campaign], None], str, str]] = [
     (without_address, ProblemCode.NO_POSTAL_ADDRESS, "enter it"),
     (hide_address, ProblemCode.POSTAL_ADDRESS_NOT_SHOWN, "put {{ brand.postal_address }} into"),
     (hide_link_from_some, ProblemCode.NO_UNSUBSCRIBE_LINK, "put {{ unsubscribe_url }} into"),
+    (hide_address_from_one, ProblemCode.POSTAL_ADDRESS_NOT_SHOWN, "to everybody"),
+    (hide_link_from_one, ProblemCode.NO_UNSUBSCRIBE_LINK, "to everybody"),
+    (show_link_in_a_comment, ProblemCode.NO_UNSUBSCRIBE_LINK, "HTML and text"),
     (leave_link_out_of_text, ProblemCode.NO_UNSUBSCRIBE_LINK, "HTML and text"),
     (take_foreign_sender, ProblemCode.FOREIGN_SENDER, "choose one of this brand's"),
     (take_foreign_template, ProblemCode.FOREIGN_TEMPLATE, "choose one of this brand's"),
     (stop_account, ProblemCode.ACCOUNT_STOPPED, "(key refused)"),
     (break_template, ProblemCode.TEMPLATE_BROKEN, "there is no filter “nonsense”"),
-    (fail_for_some, ProblemCode.TEMPLATE_FAILS, "for 5 of 10 people tried: subject: is empty"),
+    (fail_for_some, ProblemCode.TEMPLATE_FAILS, "for 50 of 100 people tried: subject: is empty"),
     (fail_for_nobody_known, ProblemCode.TEMPLATE_FAILS, "of whom nothing is known"),
     (mean_nobody, ProblemCode.AUDIENCE_EMPTY, "Nobody would get"),
     (mean_only_people_who_left, ProblemCode.AUDIENCE_EMPTY, "everybody in it is skipped"),
@@ -212,9 +236,9 @@ def test_names_without_a_value_are_told_with_the_number_of_people(campaign: Camp
 
     assert problem.code == ProblemCode.NAMES_WITHOUT_VALUE
     assert not problem.blocking
-    assert "Of 10 people tried" in problem.message
-    assert "contact.nmae (10)" in problem.message
-    assert "traits.city (9)" in problem.message
+    assert "Of 100 people tried" in problem.message
+    assert "contact.nmae (100)" in problem.message
+    assert "traits.city (99)" in problem.message
 
 
 def test_mail_that_gmail_would_cut_is_told(campaign: Campaign) -> None:

@@ -129,15 +129,20 @@ def test_topic_that_is_renamed_between_pages_changes_nobody(newsroom: Newsroom) 
 
 @pytest.mark.parametrize("halt", [controlling.pause, controlling.cancel])
 def test_halted_campaign_plans_no_further_page(
-    newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch, halt: Callable[..., None]
+    newsroom: Newsroom,
+    monkeypatch: pytest.MonkeyPatch,
+    enqueued: list[Any],
+    halt: Callable[..., None],
 ) -> None:
     campaign = launched(newsroom, MORE_THAN_TWO_PAGES)
+    enqueued.clear()
     after_first_page(
         monkeypatch, lambda: halt(campaign_id=campaign.pk, by="anna", reason="wrong price")
     )
 
     assert planning.plan_audience(campaign_id=campaign.pk) == 1
 
+    assert TaskName.PLAN_AUDIENCE not in [task for task, _ in enqueued]
     mailing = mailing_of(campaign)
     assert mailing.state_reason == "anna: wrong price"
     assert Message.objects.of(mailing).count() == mail_planning.PAGE_SIZE
