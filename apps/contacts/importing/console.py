@@ -76,6 +76,7 @@ class BarDisplay:
             TextColumn("{task.percentage:>3.0f} %"),
             _RateColumn(),
             TimeElapsedColumn(),
+            TextColumn("left"),
             TimeRemainingColumn(),
             console=console,
         )

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from django.db import connection, connections, transaction
 
 from apps.contacts import subscribing, suppressing
 from apps.contacts.errors import (
@@ -156,3 +158,40 @@ def test_unusable_and_erased_addresses_do_not_join(brand: Brand) -> None:
     with pytest.raises(ErasedAddressError):
         subscribe(brand)
     assert not Contact.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_person_who_is_being_erased_cannot_join_meanwhile(brand: Brand) -> None:
+    outcome: list[type[Exception] | None] = []
+
+    def join() -> None:
+        try:
+            subscribe(brand)
+            outcome.append(None)
+        except ErasedAddressError:
+            outcome.append(ErasedAddressError)
+        finally:
+            connections.close_all()
+
+    other = threading.Thread(target=join)
+    with transaction.atomic():
+        suppressing.suppress(
+            address="anna@people.example",
+            reason=SuppressionReason.ERASED,
+            origin=SuppressionOrigin.PERSON,
+            now=NOW,
+        )
+        other.start()
+        for _ in range(1000):
+            if is_somebody_waiting() or outcome:
+                break
+            threading.Event().wait(0.01)
+    other.join(10)
+
+    assert outcome == [ErasedAddressError]
+
+
+def is_somebody_waiting() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+        return bool(cursor.fetchone()[0])

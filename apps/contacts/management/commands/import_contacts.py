@@ -84,7 +84,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        console = _console(self.stdout)
+        console = _console(self.stdout, quiet=options["verbosity"] == 0)
         try:
             plan = plan_import(
                 path=options["file"],
@@ -197,5 +197,5 @@ def _beside(path: Path) -> Path:
     return path.with_name(f"{path.stem}.rejected.csv")
 
 
-def _console(stream: Any) -> Console:
-    return Console(file=stream, soft_wrap=not stream.isatty())
+def _console(stream: Any, *, quiet: bool) -> Console:
+    return Console(file=stream, soft_wrap=not stream.isatty(), quiet=quiet)

@@ -192,6 +192,18 @@ def test_chunk_is_refused_where_another_process_moved_the_import_on(importer: Im
     assert not Contact.objects.exists()
 
 
+def test_import_that_another_process_merged_is_not_merged_again(importer: Importer) -> None:
+    plan = importer.plan(HEADER + people(1, 3))
+
+    def interfere(progress: Progress) -> None:
+        if progress.phase is Phase.MERGING:
+            FileImport.objects.update(state=FileImport.State.MERGED)
+
+    with pytest.raises(ImportChangedError), transaction.atomic():
+        importer.go_on(plan, on_progress=interfere)
+    assert not Contact.objects.exists()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_import_is_run_by_one_process_at_a_time(importer: Importer) -> None:
     plan = importer.plan(HEADER + people(1, 3))
