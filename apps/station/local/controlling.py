@@ -48,11 +48,22 @@ def control_socket(folder: Path) -> Path:
         return inside
     digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
     private = Path(tempfile.gettempdir()) / f"flux-station-{os.geteuid()}-{digest}"
-    private.mkdir(mode=0o700, exist_ok=True)
-    status = private.lstat()
-    if status.st_uid != os.geteuid() or status.st_mode & 0o077 or private.is_symlink():
-        raise StationError(f"{private} is not a private folder of ours; remove it")
+    if os.path.lexists(private):
+        _insist_on_private(private)
     return private / "control.sock"
+
+
+def _insist_on_private(folder: Path) -> None:
+    status = folder.lstat()
+    if status.st_uid != os.geteuid() or status.st_mode & 0o077 or folder.is_symlink():
+        raise StationError(f"{folder} is not a private folder of ours; remove it")
+
+
+def make_room(path: Path) -> None:
+    """Make the folder of a control socket, and remove a socket that was left in it."""
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    _insist_on_private(path.parent)
+    path.unlink(missing_ok=True)
 
 
 def ask(path: Path, method: str, *arguments: str | bool) -> Any:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from apps.station.local import processes
-from apps.station.local.controlling import ask, control_socket
+from apps.station.local.controlling import ask, control_socket, make_room
 from apps.station.local.errors import NotReadyError, StationError
 from apps.station.local.programs import Program, write_private, write_spec
 
@@ -106,9 +106,10 @@ class Supervision:
 
         Returns at once, see `await_control`.
         """
-        for part in ("run", "logs"):
-            (self.folder / part).mkdir(exist_ok=True)
-        self._socket.unlink(missing_ok=True)
+        for part in (self.folder / "run", self.folder / "logs"):
+            part.mkdir(exist_ok=True)
+            part.chmod(0o700)
+        make_room(self._socket)
         self._write_configuration()
         program = Program(
             name="supervisord",

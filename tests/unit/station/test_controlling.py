@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from apps.station.local.controlling import ask, control_socket
+from apps.station.local.controlling import ask, control_socket, make_room
 from apps.station.local.errors import StationError
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def test_socket_of_a_short_folder_lies_in_it(temporary: Path) -> None:
 
 def test_socket_of_a_long_folder_fits_the_system(temporary: Path) -> None:
     found = control_socket(LONG)
+    make_room(found)
 
     assert len(os.fsencode(found)) < 100
     assert found.parent.parent == temporary
@@ -40,15 +41,33 @@ def test_socket_of_a_long_folder_fits_the_system(temporary: Path) -> None:
     assert control_socket(LONG) == found
 
 
+def test_asking_for_the_socket_makes_nothing(temporary: Path) -> None:
+    control_socket(LONG)
+
+    assert list(temporary.iterdir()) == []
+
+
+def test_left_socket_makes_room(temporary: Path) -> None:
+    found = control_socket(LONG)
+    make_room(found)
+    found.touch()
+
+    make_room(found)
+
+    assert not found.exists()
+
+
 def test_sockets_of_two_long_folders_differ(temporary: Path) -> None:
     assert control_socket(LONG) != control_socket(LONG.with_name("test-2"))
 
 
 def test_folder_that_others_may_enter_is_refused(temporary: Path) -> None:
-    control_socket(LONG).parent.chmod(0o755)
+    found = control_socket(LONG)
+    found.parent.mkdir(mode=0o755)
 
-    with pytest.raises(StationError, match="not a private folder of ours"):
-        control_socket(LONG)
+    for trusting in (lambda: control_socket(LONG), lambda: make_room(found)):
+        with pytest.raises(StationError, match="not a private folder of ours"):
+            trusting()
 
 
 def test_nobody_listening_is_told(temporary: Path) -> None:
