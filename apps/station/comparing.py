@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def verdict(comparison: Comparison) -> str:
     if comparison.agrees:
         return f"Ledger and log agree, row by row: {comparison.matching:,} of {comparison.sent:,}."
     differing = sum(one.count for one in findings(comparison).values())
-    return f"Ledger and log do NOT agree: {differing:,} differences."
+    noun = "difference" if differing == 1 else "differences"
+    return f"Ledger and log do NOT agree: {differing:,} {noun}."
 
 
 def comparison_table(comparison: Comparison) -> Table:
@@ -52,5 +54,5 @@ def comparison_table(comparison: Comparison) -> Table:
         table.add_row(name, f"{number:,}")
     for name, finding in findings(comparison).items():
         for example in finding.examples:
-            table.add_row(f"[red]{name}[/]: {example}", "")
+            table.add_row(f"[red]{name}[/]: {escape(example)}", "")
     return table

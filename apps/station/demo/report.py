@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.db.models import Count
+from rich.markup import escape
 from rich.table import Table
 
 from apps.mail import results
@@ -64,7 +65,7 @@ def collect(mailing: Mailing, stats: SandboxStats, comparison: Comparison) -> Re
 
 def report_table(report: Report) -> Table:
     """All of it in one table, numbers to the right."""
-    table = Table(show_header=False, pad_edge=False, min_width=64)
+    table = Table(show_header=False, min_width=64)
     table.add_column()
     table.add_column(justify="right")
     for section in (_recipients(report), _provider(report), _comparison(report)):
@@ -106,5 +107,5 @@ def _provider(report: Report) -> list[tuple[str, str]]:
 def _comparison(report: Report) -> list[tuple[str, str]]:
     lines = [(name, f"{number:,}") for name, number in rows(report.comparison)]
     for name, finding in findings(report.comparison).items():
-        lines += [(f"  [red]{name}[/]: {example}", "") for example in finding.examples]
+        lines += [(f"  [red]{name}[/]: {escape(example)}", "") for example in finding.examples]
     return lines

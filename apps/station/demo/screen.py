@@ -6,17 +6,11 @@ import os
 import shlex
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from apps.station.demo.waiting import WaitedTooLongError
@@ -25,18 +19,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from rich.progress import Task
-
 _POLL_SECONDS = 0.25
 _LINE_SECONDS = 3.0
 
 
-class _Rate(ProgressColumn):
-    """How many a second, over the last half minute."""
+@dataclass(frozen=True, slots=True)
+class _Pace:
+    """How far something is, `first` being how far it was `elapsed` seconds ago."""
 
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:,.0f}/s" if speed else "-/s", style="progress.data.speed")
+    number: int
+    of: int
+    first: int
+    elapsed: float
+
+    def in_words(self) -> str:
+        """`1,200 of 40,000 · 400/s · 97 s left`."""
+        words = f"{self.number:,} of {self.of:,}"
+        rate = (self.number - self.first) / self.elapsed if self.elapsed else 0
+        if rate and self.number < self.of:
+            return f"{words} · {rate:,.0f}/s · {(self.of - self.number) / rate:,.0f} s left"
+        return f"{words} · {rate:,.0f}/s"
 
 
 class Screen:
@@ -82,43 +84,38 @@ class Screen:
         deadline = time.monotonic() + seconds
         show = self._bar if self.console.is_terminal else self._lines
         with show(title) as update:
+            first, started = done(), time.monotonic()
             while True:
-                number, of = done(), total()
-                update(number, of)
-                if number >= of:
+                pace = _Pace(done(), total(), first, time.monotonic() - started)
+                update(pace)
+                if pace.number >= pace.of:
                     return
                 if time.monotonic() > deadline:
-                    raise WaitedTooLongError(f"{title} ({number:,} of {of:,})", seconds, log)
+                    raise WaitedTooLongError(f"{title} ({pace.in_words()})", seconds, log)
                 time.sleep(_POLL_SECONDS)
 
     @contextmanager
-    def _bar(self, title: str) -> Iterator[Callable[[int, int], None]]:
+    def _bar(self, title: str) -> Iterator[Callable[[_Pace], None]]:
         columns = (
             TextColumn("   {task.description}"),
             BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            _Rate(),
-            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+            TextColumn("{task.fields[words]}"),
         )
         with Progress(*columns, console=self.console, refresh_per_second=8) as progress:
-            task = progress.add_task(title, total=None)
-            yield lambda number, of: progress.update(task, completed=number, total=of)
+            task = progress.add_task(title, total=None, words="")
+            yield lambda pace: progress.update(
+                task, completed=pace.number, total=pace.of, words=pace.in_words()
+            )
 
     @contextmanager
-    def _lines(self, title: str) -> Iterator[Callable[[int, int], None]]:
-        started = last = time.monotonic()
-        first: int | None = None
+    def _lines(self, title: str) -> Iterator[Callable[[_Pace], None]]:
+        next_at = time.monotonic() + _LINE_SECONDS
 
-        def update(number: int, of: int) -> None:
-            nonlocal first, last
-            now = time.monotonic()
-            first = number if first is None else first
-            if now - last < _LINE_SECONDS and number < of:
-                return
-            last = now
-            rate = (number - first) / max(now - started, 0.001)
-            left = f", {(of - number) / rate:.0f} s left" if rate and number < of else ""
-            self.console.print(f"   {title}: {number:,} of {of:,}, {rate:,.0f}/s{left}")
+        def update(pace: _Pace) -> None:
+            nonlocal next_at
+            if time.monotonic() >= next_at or pace.number >= pace.of:
+                next_at = time.monotonic() + _LINE_SECONDS
+                self.say(f"   {title}: {pace.in_words()}")
 
         yield update
 

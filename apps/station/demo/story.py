@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 BRAND = "harbour"
 CAMPAIGN = "spring-letter"
 LETTER = PROJECT / "apps" / "station" / "demo" / "newsletter.html"
-SUBJECT = "{{ contact.first_name | strip | default: 'Good morning' }}, the spring crates are here"
+SUBJECT = '{{ contact.first_name | strip | default: "Good morning" }}, the spring crates are here'
 AUDIENCE = '{"everyone": true, "exclude": {"traits": [{"trait": "plan", "is": "partner"}]}}'
 CONSENT = "Ticked “Send me the letter” in the shop"
 MOST_IN_A_BATCH = 100
@@ -69,9 +69,8 @@ def _set_up(screen: Screen, stage: Stage) -> Brand:
         stage.start_programs()
         stage.await_programs()
     screen.say(
-        f"   The provider allows {REQUESTS_PER_SECOND} requests/s with {MOST_IN_A_BATCH} mails "
-        f"each, and takes {LATENCY_MS} ms for one: at most "
-        f"{REQUESTS_PER_SECOND * MOST_IN_A_BATCH} mails/s."
+        f"   The provider takes {REQUESTS_PER_SECOND} requests/s of {MOST_IN_A_BATCH} mails and "
+        f"{LATENCY_MS} ms for each: {REQUESTS_PER_SECOND * MOST_IN_A_BATCH} mails/s at most."
     )
     return brand
 

@@ -273,7 +273,7 @@ def test_command_fails_where_they_differ(
     add_messages(mailing, 1, 12)
     log = write_log(tmp_path / "log", log_of(mailing)[1:])
 
-    with pytest.raises(CommandError, match="do NOT agree: 1 differences") as raised:
+    with pytest.raises(CommandError, match="do NOT agree: 1 difference") as raised:
         call_command("compare_ledger", campaign=campaign.pk, log=log)
 
     assert raised.value.returncode == 1

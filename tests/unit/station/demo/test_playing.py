@@ -46,11 +46,11 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Play:
 
 
 def test_exit_code_is_0_where_ledger_and_log_agree(play: Play) -> None:
-    assert play(True) == 0  # noqa: FBT003 - what the story returns
+    assert play(True) == 0
 
 
 def test_exit_code_is_1_where_they_differ(play: Play) -> None:
-    assert play(False) == 1  # noqa: FBT003 - as above
+    assert play(False) == 1
 
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt(), SystemExit(130)])
