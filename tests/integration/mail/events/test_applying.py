@@ -514,3 +514,22 @@ def test_database_that_is_away_is_no_events_fault(
 
     assert outcome_of_events() == [""]
     assert not DeadLetter.objects.exists()
+
+
+def test_page_that_the_database_refused_is_not_tried_one_by_one(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [message] = settled(house)
+    tell(house, "email.delivered", message)
+    tries = [OperationalError("deadlock detected")]
+
+    def raise_messages(_: object) -> None:
+        if tries:
+            raise tries.pop()
+
+    monkeypatch.setattr(applying, "raise_messages", raise_messages)
+
+    with pytest.raises(OperationalError):
+        apply_events()
+
+    assert outcome_of_events() == [""]

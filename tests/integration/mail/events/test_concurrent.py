@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
+from django.utils import timezone
 
 from apps.mail import doubts, outcomes
 from apps.mail.errors import StateError
@@ -93,28 +95,89 @@ def test_doubts_are_counted_once_by_appliers_at_once(
     assert not DeadLetter.objects.open().exists()
 
 
-def test_person_and_events_do_not_count_a_mail_twice(
-    committed_house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(applying, "PAGE_SIZE", 5)
+def wait_for_waiters(number: int) -> None:
+    """Until so many connections wait for a lock."""
+    ends_at = time.monotonic() + 30
+    while time.monotonic() < ends_at:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone()[0] >= number:
+                return
+        time.sleep(0.02)
+    raise AssertionError(f"Fewer than {number} connections wait for a lock.")
+
+
+def in_thread(work: Callable[[], Any]) -> threading.Thread:
+    def run() -> None:
+        try:
+            work()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def test_person_and_events_do_not_count_a_mail_twice(committed_house: House) -> None:
     messages = settled(committed_house, 60, state=Message.State.UNKNOWN, reason="key_expired")
     for message in messages[::2]:
         arrive(committed_house.account, body("email.sent", message))
+    resolved: list[doubts.Resolved] = []
 
     def resolve() -> None:
-        doubts.resolve_batch(
-            batch_id=Batch.objects.get().pk,
-            as_=doubts.Resolution.NOT_SENT,
-            by="op",
-            note="looked it up",
+        resolved.append(
+            doubts.resolve_batch(
+                batch_id=Batch.objects.get().pk,
+                as_=doubts.Resolution.NOT_SENT,
+                by="op",
+                note="looked it up",
+            )
         )
 
-    at_once(apply_all, apply_all, resolve)
+    with transaction.atomic():
+        applying.apply_page()
+        person = in_thread(resolve)
+        wait_for_waiters(1)
+    person.join()
 
+    assert resolved == [doubts.Resolved(number=30, proven=0)]
     batch = Batch.objects.get()
     assert (batch.state, batch.sent, batch.failed, batch.unknown) == ("settled", 30, 30, 0)
     assert Message.objects.filter(state="sent").count() == 30
     assert Message.objects.filter(state="failed", reason="not_sent").count() == 30
+
+
+def test_counts_of_several_batches_are_changed_without_a_deadlock(
+    committed_house: House,
+) -> None:
+    calling(committed_house, 150)
+    first, second = Batch.objects.order_by("pk").values_list("pk", flat=True)
+    for number, batch in enumerate(Batch.objects.all()):
+        batch.state, batch.size, batch.unknown = Batch.State.UNKNOWN, 10, 10
+        batch.key, batch.key_made_at, batch.digest = f"key-{number}", timezone.now(), b"d" * 32
+        batch.save()
+    errors: list[Exception] = []
+
+    def change(*batch_ids: int) -> None:
+        moves = [doubts.Move(batch_id, sent=1, unknown=-1) for batch_id in batch_ids]
+        try:
+            doubts.recount(moves, note="x")
+        except OperationalError as error:
+            errors.append(error)
+
+    with transaction.atomic():
+        list(Batch.objects.select_for_update().filter(pk=first))
+        one = in_thread(lambda: change(first, second))
+        wait_for_waiters(1)
+        other = in_thread(lambda: change(second, first))
+        wait_for_waiters(2)
+    one.join()
+    other.join()
+
+    assert errors == []
+    counts = Batch.objects.filter(pk__in=[first, second]).values_list("sent", "unknown")
+    assert list(counts) == [(2, 8), (2, 8)]
 
 
 def test_two_people_resolve_a_batch_once(committed_house: House) -> None:
