@@ -322,7 +322,7 @@ def _shown(value: object) -> str:
     if isinstance(value, list):
         return f"a list of {len(value)}"
     if isinstance(value, str):
-        return f'"{value[:40].encode("ascii", "backslashreplace").decode()}"'
+        return json.dumps(value[:40]).replace("\x7f", "\\u007f")
     if isinstance(value, int) and abs(value) >= 10**30:
         return "a huge number"  # Python refuses to write the very long ones out
     if value is None or isinstance(value, bool):

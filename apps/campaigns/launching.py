@@ -51,8 +51,6 @@ def launch(*, campaign_id: int, by: str, client: DomainLister | None = None) -> 
 def _launch_checked(checked: Campaign, by: str) -> Mailing:
     """Of two at once, the second waits at the row and then finds the first one's mailing."""
     locked = Campaign.objects.select_for_update(no_key=True).get(pk=checked.pk)
-    if locked.mailing_id is not None:
-        raise _already(locked)
     resolved = references.resolve(audience.parse(checked.audience), brand_id=checked.brand_id)
     if _meaning(locked) != _meaning(checked) or not resolved.complete:
         raise ChangedMeanwhileError(

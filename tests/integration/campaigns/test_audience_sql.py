@@ -124,6 +124,10 @@ def test_another_brands_people_and_topics_do_not_count(
     resolved = references.resolve(rules, brand_id=newsroom.brand.pk)
     assert resolved.unknown_topics == ("news",)
     assert not resolved.complete
+    foreign = other.campaign().pk
+    rules = audience.parse({"everyone": True, "exclude": {"received": [foreign]}})
+    resolved = references.resolve(rules, brand_id=newsroom.brand.pk)
+    assert resolved.unknown_campaigns == (foreign,)
 
 
 # --- Exclusions -------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from apps.mail import mailings, outcomes
 from apps.mail.claiming import claim_batch
 from apps.mail.models import Mailing, Message, Template
 from apps.mail.outcomes import Attempt, Verdict
+from apps.mail.results import progress
 from apps.mail.sealing import compose, seal
 from tests.factories.brands import BrandFactory, SenderFactory
 from tests.factories.mail import HTML
@@ -212,9 +213,14 @@ def test_launch_asks_at_a_terminal(
     house: Newsroom, monkeypatch: pytest.MonkeyPatch, answer: str, state: str
 ) -> None:
     campaign = house.campaign(name="Sale")
-    asked = []
-    monkeypatch.setattr(command.sys.stdin, "isatty", lambda: True, raising=False)
-    monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or answer)
+    asked = list[str]()
+
+    def ask(question: str) -> str:
+        asked.append(question)
+        return answer
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", ask)
 
     if state == "running":
         run("launch", campaign.slug)
@@ -307,7 +313,7 @@ def test_ctrl_c_leaves_the_campaign_running_and_says_so(
 
 def test_launch_can_stay_and_watch(house: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
     campaign = house.campaign()
-    real = watching.progress
+    real = progress
 
     def work_then_look(mailing: Mailing) -> Any:
         planning.plan_audience(campaign_id=campaign.pk)

@@ -21,7 +21,7 @@ from apps.mail.resend import AccountRefused, Ambiguous
 from apps.mail.resend.errors import CallFacts
 from apps.mail.sealing import compose
 from tests.factories.brands import SenderFactory
-from tests.factories.mail import HTML, TemplateFactory
+from tests.factories.mail import HTML, MailingFactory, TemplateFactory
 from tests.unit.campaigns.domains import FakeDomains
 
 if TYPE_CHECKING:
@@ -148,16 +148,7 @@ def exclude_a_forgotten_one(campaign: Campaign) -> None:
 
 
 def launched_long_ago(campaign: Campaign) -> int:
-    content = Mailing.content.field.related_model.objects.create(subject="s", html="h")
-    mailing = Mailing.objects.create(
-        name="old",
-        brand=campaign.brand,
-        sender=campaign.sender,
-        account=campaign.sender.account,
-        content=content,
-        mail_class=MailClass.COMMERCIAL,
-        month=date(2020, 1, 1),
-    )
+    mailing = MailingFactory.create(sender=campaign.sender, month=date(2020, 1, 1))
     old = Campaign.objects.create(
         brand=campaign.brand,
         sender=campaign.sender,

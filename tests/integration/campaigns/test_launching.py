@@ -196,7 +196,7 @@ def test_draft_may_be_changed_and_deleted(campaign: Campaign) -> None:
 def test_mailing_belongs_to_one_campaign(newsroom: Newsroom) -> None:
     campaign, mailing = newsroom.launched(1)
     draft = newsroom.campaign()
-    launched = {
+    launched: dict[str, Any] = {
         "mailing": mailing,
         "launched_at": campaign.launched_at,
         "launched_by": "bert",

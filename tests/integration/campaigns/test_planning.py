@@ -164,7 +164,7 @@ def test_resumed_campaign_is_planned_to_the_end(
 
 
 def after_first_page(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
-    real, acted = mailings.wake_senders, []
+    real, acted = mailings.wake_senders, list[bool]()
 
     def wake_then_act(*, account_id: int) -> None:
         real(account_id=account_id)

@@ -75,7 +75,10 @@ def test_everything_that_can_be_said_is_read() -> None:
 def test_everyone_may_be_meant_only_by_saying_so() -> None:
     assert parse({"everyone": True}) == Audience(everyone=True)
 
-    for rules in ({}, {"topics": {}}, {"traits": []}, {"exclude": {"topics": ["a"]}}):
+    silent: list[dict[str, Any]] = [
+        {}, {"topics": {}}, {"traits": []}, {"exclude": {"topics": ["a"]}}
+    ]  # fmt: skip
+    for rules in silent:
         (fault,) = faults_of(rules)
         assert '{"everyone": true}' in fault
 
