@@ -101,16 +101,16 @@ WITH wanted AS (
         ON message.month = mailing.month AND message.id = wanted.message_id
        AND message.mailing_id = mailing.id
 ), locked AS MATERIALIZED (
-    SELECT message.month, message.id, message.state, message.batch_id, message.provider_id,
-           message.address
+    SELECT found.*, message.state, message.batch_id, message.provider_id, message.address
       FROM found JOIN mail_message message
         ON message.month = found.month AND message.id = found.id
      ORDER BY message.month, message.id
        FOR NO KEY UPDATE OF message SKIP LOCKED
 )
-SELECT found.account_id, found.mailing_id, found.id, found.month, found.brand_id,
-       locked.state, locked.batch_id, locked.provider_id, locked.address
-  FROM found LEFT JOIN locked USING (month, id)
+SELECT account_id, mailing_id, id, month, brand_id, NULL, NULL, NULL, NULL FROM found
+UNION ALL
+SELECT account_id, mailing_id, id, month, brand_id, state, batch_id, provider_id, address
+  FROM locked
 """
 
 
@@ -124,10 +124,13 @@ def lock_targets(names: Collection[Name]) -> dict[Name, Target]:
             _LOCK,
             {"accounts": list(accounts), "mailings": list(mailings), "messages": list(messages)},
         )
-        return {
-            (account, mailing, message): Target(month, message, *rest)
-            for account, mailing, message, month, *rest in cursor.fetchall()
-        }
+        rows = cursor.fetchall()
+    targets: dict[Name, Target] = {}
+    for account, mailing, message, month, *rest in rows:
+        target = Target(month, message, *rest)
+        if target.state is not None or (account, mailing, message) not in targets:
+            targets[account, mailing, message] = target
+    return targets
 
 
 # The rows are locked, so what `risen` reads is what is updated. A row that would stay as it is is
