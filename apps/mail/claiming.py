@@ -43,14 +43,10 @@ class ClaimedBatch:
 
 # A recovered call goes before new work: its recipients have waited longest. Among running
 # mailings the order is by chance, so that a large one does not starve the others. The lateral
-# look-up keeps the planned batches of paused mailings out of the scan.
+# look-up keeps the planned batches of paused mailings out of the scan. MATERIALIZED is what makes
+# it one batch: as a mere subquery, a join may run it once per row and claim everything due.
 _CLAIM = """
-UPDATE mail_batch batch
-   SET fence = batch.fence + 1,
-       due_at = statement_timestamp() + make_interval(secs => %(lease)s),
-       attempts = batch.attempts + (batch.state = 'calling')::int,
-       ambiguous = batch.ambiguous OR batch.state = 'calling'
-  FROM (
+WITH due AS MATERIALIZED (
         SELECT id FROM (
             SELECT id FROM mail_batch
              WHERE account_id = %(account)s AND state = 'calling'
@@ -61,7 +57,13 @@ UPDATE mail_batch batch
         UNION ALL
         SELECT id FROM ({planned}) planned
         LIMIT 1
-       ) due, brands_provideraccount account
+)
+UPDATE mail_batch batch
+   SET fence = batch.fence + 1,
+       due_at = statement_timestamp() + make_interval(secs => %(lease)s),
+       attempts = batch.attempts + (batch.state = 'calling')::int,
+       ambiguous = batch.ambiguous OR batch.state = 'calling'
+  FROM due, brands_provideraccount account
  WHERE batch.id = due.id AND account.id = batch.account_id
    AND (batch.state = 'calling' OR account.stopped_at IS NULL)
 RETURNING batch.id, batch.account_id, batch.mailing_id, batch.month, batch.fence, batch.attempts,
