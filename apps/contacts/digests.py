@@ -12,10 +12,13 @@ from django.db import connection
 from apps.contacts.models import Suppression, SuppressionReason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
-# Names a lock of the database, shared by everything that makes contacts and held alone by erasing.
-_LOCK = 0x436F6E74616374  # "Contact"
+# First halves of pairs that name locks of the database: for merging and erasing, and for addresses.
+_MERGES = 0x434D
+_ADDRESSES = 0x4341
+# Enough that people hardly wait for each other, few enough to be locked all at once.
+_ADDRESS_LOCKS = 64
 
 
 def newest_version() -> int:
@@ -65,16 +68,31 @@ def _hex_digest(keyed: hmac.HMAC, address: str) -> str:
     return fresh.hexdigest()
 
 
-def lock_against_erasure() -> None:
-    """Until the transaction ends nobody is erased, so a person cannot slip in meanwhile.
+def hold_off_erasing() -> None:
+    """Until the transaction ends nobody is erased. Merges do not wait for each other here."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, 0)", [_MERGES])
 
-    Those who hold this lock do not wait for each other.
+
+def wait_for_merges() -> None:
+    """Goes on when nothing is being merged, and until the transaction ends nothing will be."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, 0)", [_MERGES])
+
+
+def lock_addresses(addresses: Collection[str]) -> None:
+    """Until the transaction ends these addresses neither join nor are erased elsewhere.
+
+    Apart from the lock for merges, so that joining never waits for a merge of minutes.
     """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_LOCK])
+        cursor.execute(_LOCK_ADDRESSES, [_ADDRESSES, _ADDRESS_LOCKS - 1, list(addresses)])
 
 
-def lock_for_erasure() -> None:
-    """Waits until nobody is making contacts, and keeps them waiting until the transaction ends."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+# In one order, or two who lock several could wait for each other, crosswise.
+_LOCK_ADDRESSES = """
+SELECT pg_advisory_xact_lock(%s, slot) FROM (
+    SELECT DISTINCT hashtext(address) & %s AS slot FROM unnest(%s::text[]) AS given (address)
+    ORDER BY slot
+) slots
+"""

@@ -82,7 +82,7 @@ def subscribe(
     found = normalise(email)
     wanted = ContactStatus.PENDING if pending else ContactStatus.SUBSCRIBED
     with transaction.atomic():
-        digests.lock_against_erasure()
+        digests.lock_addresses([found.address])
         if digests.find_erased([found.address]):
             raise ErasedAddressError("The person had all traces removed.")
         contact, created = Contact.objects.select_for_update().get_or_create(

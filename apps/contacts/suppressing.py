@@ -120,7 +120,8 @@ def _erase(addresses: Collection[str], *, origin: SuppressionOrigin, now: dateti
     known = sorted(digests.find_erased(addresses))
     fresh = sorted(set(addresses) - set(known))
     with transaction.atomic(), connection.cursor() as cursor:
-        digests.lock_for_erasure()
+        digests.lock_addresses(addresses)
+        digests.wait_for_merges()
         cursor.execute(
             _ERASE,
             {

@@ -2,6 +2,7 @@
 
 - inspecting, dialect, columns, planning: what the file is, before anything is written
 - lines, records, people: from bytes to a person or a reason, memory flat
-- staging, merging, rejects: an unlogged table, one statement, the rows to correct
+- reading, staging, merging, rejects: an unlogged table filled in chunks, one statement, the rows
+  to correct
 - running: the way through all of it, on from where it stopped
 """

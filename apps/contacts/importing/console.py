@@ -21,7 +21,7 @@ from rich.text import Text
 from apps.contacts.importing.columns import TRAIT_PREFIX
 from apps.contacts.importing.dialect import DELIMITERS
 from apps.contacts.importing.merging import OnConflict
-from apps.contacts.importing.running import Phase, Progress
+from apps.contacts.importing.reading import Phase, Progress
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -62,7 +62,7 @@ class MergeCounts:
 def prepare(table: str) -> None:
     """Marks the rows that must not be merged: later doubles of an address, and erased people.
 
-    Inside a transaction that holds `digests.lock_against_erasure`.
+    Inside a transaction that holds the lock of `digests.hold_off_erasing`.
     """
     with connection.cursor() as cursor:
         # A million rows take longer than any request may; and sorting in memory is much faster.

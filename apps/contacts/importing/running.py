@@ -8,20 +8,26 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import structlog
-from django.db import OperationalError, connection, transaction
-from django.db.models import F
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models.functions import Now
 
 from apps.contacts import digests
 from apps.contacts.errors import ImportBusyError, ImportChangedError
 from apps.contacts.importing import merging, rejects, staging
 from apps.contacts.importing.merging import MergeCounts, MergeOrder
-from apps.contacts.importing.people import PersonReader
-from apps.contacts.importing.staging import Chunk
+from apps.contacts.importing.reading import (
+    PREVIEW_TABLE,
+    ImportSink,
+    Phase,
+    PreviewSink,
+    Progress,
+    has_its_rows,
+    progress_of,
+    read_into,
+)
 from apps.contacts.models import FileImport
 from apps.queues.correlation import correlation_id
 
@@ -31,32 +37,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from apps.contacts.importing.planning import ImportPlan
-    from apps.contacts.importing.records import Record
 
 log = structlog.get_logger(__name__)
 
 # First halves of pairs that name locks of the database: one import, and one brand's merges.
 _IMPORT_LOCK = 0x494D50
 _BRAND_LOCK = 0x494D42
-PREVIEW_TABLE = "contacts_import_preview"
 # From so many new rows on the planner's figures would mislead whoever selects contacts next.
 ANALYSE_FROM_ROWS = 10_000
-
-
-class Phase(StrEnum):
-    READING = "reading"
-    MERGING = "merging"
-    WRITING = "writing rejected rows"
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """`rows` counts those staged so far, rejected ones included."""
-
-    phase: Phase
-    bytes_done: int
-    bytes_total: int
-    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +64,11 @@ def find_unfinished(plan: ImportPlan) -> FileImport | None:
     return FileImport.objects.unfinished().filter(**_identity(plan)).first()
 
 
+def resumes_at(file_import: FileImport) -> int | None:
+    """The line an unfinished import goes on at; None where it has to begin anew."""
+    return file_import.next_line if has_its_rows(file_import) else None
+
+
 def run_import(
     *,
     plan: ImportPlan,
@@ -91,13 +84,13 @@ def run_import(
     with _alone(file_import):
         file_import.refresh_from_db()
         if file_import.state == FileImport.State.STAGING:
-            sink = _ImportSink(plan, file_import)
-            _stage(plan, sink, on_progress)
-            on_progress(_progress(plan, Phase.MERGING, sink.rows_read))
+            sink = ImportSink(plan, file_import)
+            read_into(sink, plan, on_progress)
+            on_progress(progress_of(plan, Phase.MERGING, sink.rows_read))
             plan.refuse_change()
             _merge(plan, file_import, now)
         file_import.refresh_from_db()
-        on_progress(_progress(plan, Phase.WRITING, file_import.rows_read))
+        on_progress(progress_of(plan, Phase.WRITING, file_import.rows_read))
         return _finish(plan, file_import, rejects_path)
 
 
@@ -109,11 +102,11 @@ def preview_import(
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> ImportSummary:
     """Everything but the merge: what it would do, and the rows it would reject."""
-    sink = _PreviewSink(plan)
+    sink = PreviewSink(plan)
     staging.drop(PREVIEW_TABLE)
     staging.create(PREVIEW_TABLE, temporary=True)
     try:
-        _stage(plan, sink, on_progress)
+        read_into(sink, plan, on_progress)
         with transaction.atomic():
             staging.analyse(PREVIEW_TABLE)
             merging.prepare(PREVIEW_TABLE)
@@ -150,77 +143,6 @@ def discard_stale(*, now: datetime, older_than: timedelta) -> int:
     return discarded
 
 
-class _Sink(Protocol):
-    """Where chunks go, and from where on the file is to be read."""
-
-    start: int
-    line: int
-    rows_read: int
-
-    def save(self, chunk: Chunk, *, last: Record, short_rows: int) -> None: ...
-
-
-class _ImportSink:
-    def __init__(self, plan: ImportPlan, file_import: FileImport) -> None:
-        self._import = file_import
-        table = file_import.rows_table
-        if not staging.exists(table) or staging.count_rows(table) != file_import.rows_read:
-            _start_over(plan, file_import)
-        self.start = file_import.byte_offset
-        self.line = file_import.next_line
-        self.rows_read = file_import.rows_read
-
-    def save(self, chunk: Chunk, *, last: Record, short_rows: int) -> None:
-        with transaction.atomic():
-            staging.copy(self._import.rows_table, chunk)
-            moved = FileImport.objects.filter(
-                pk=self._import.pk, state=FileImport.State.STAGING, byte_offset=self.start
-            ).update(
-                byte_offset=last.end,
-                next_line=last.next_line,
-                rows_read=F("rows_read") + len(chunk),
-                short_rows=F("short_rows") + short_rows,
-                moved_at=Now(),
-            )
-            if not moved:
-                raise ImportChangedError("Another process moved this import on: start it again.")
-        self.start, self.line = last.end, last.next_line
-        self.rows_read += len(chunk)
-
-
-class _PreviewSink:
-    def __init__(self, plan: ImportPlan) -> None:
-        self.start = plan.start
-        self.line = plan.line
-        self.rows_read = 0
-        self.short_rows = 0
-
-    def save(self, chunk: Chunk, *, last: Record, short_rows: int) -> None:  # noqa: ARG002
-        staging.copy(PREVIEW_TABLE, chunk)
-        self.rows_read += len(chunk)
-        self.short_rows += short_rows
-
-
-def _stage(plan: ImportPlan, sink: _Sink, on_progress: Callable[[Progress], None]) -> None:
-    reader = PersonReader(plan.columns, check_characters=not plan.inspection.is_clean)
-    chunk, last, short_before = Chunk(), None, 0
-    on_progress(_progress(plan, Phase.READING, sink.rows_read, sink.start))
-    for record in plan.records(start=sink.start, line=sink.line):
-        outcome = reader.read(record)
-        if outcome is None:
-            continue
-        chunk.add(record, outcome)
-        last = record
-        if chunk.is_full:
-            sink.save(chunk, last=record, short_rows=reader.short_rows - short_before)
-            short_before = reader.short_rows
-            on_progress(_progress(plan, Phase.READING, sink.rows_read, record.end))
-            chunk, last = Chunk(), None
-    if last is not None:
-        sink.save(chunk, last=last, short_rows=reader.short_rows - short_before)
-    on_progress(_progress(plan, Phase.READING, sink.rows_read, plan.inspection.size_bytes))
-
-
 def _begin(plan: ImportPlan) -> FileImport:
     with transaction.atomic():
         file_import, created = FileImport.objects.unfinished().get_or_create(
@@ -240,21 +162,10 @@ def _begin(plan: ImportPlan) -> FileImport:
     return file_import
 
 
-def _start_over(plan: ImportPlan, file_import: FileImport) -> None:
-    """The staged rows are gone, as after a crash of the database: read from the beginning."""
-    with transaction.atomic():
-        staging.drop(file_import.rows_table)
-        staging.create(file_import.rows_table)
-        file_import.byte_offset, file_import.next_line = plan.start, plan.line
-        file_import.rows_read = file_import.short_rows = 0
-        file_import.save(update_fields=["byte_offset", "next_line", "rows_read", "short_rows"])
-    log.warning("import_started_over", import_id=file_import.pk)
-
-
 def _merge(plan: ImportPlan, file_import: FileImport, now: datetime) -> None:
     table = file_import.rows_table
     with transaction.atomic():
-        digests.lock_against_erasure()
+        digests.hold_off_erasing()
         _lock_brand(plan.brand_id)
         staging.analyse(table)
         merging.prepare(table)
@@ -323,11 +234,6 @@ def _identity(plan: ImportPlan) -> dict[str, object]:
     }
 
 
-def _progress(plan: ImportPlan, phase: Phase, rows: int, done: int | None = None) -> Progress:
-    total = plan.inspection.size_bytes
-    return Progress(phase, total if done is None else done, total, rows)
-
-
 def _lock_brand(brand_id: int) -> None:
     """Two merges into one brand would wait for each other's rows, crosswise."""
     with connection.cursor() as cursor:
@@ -347,5 +253,5 @@ def _alone(file_import: FileImport) -> Iterator[None]:
         try:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_IMPORT_LOCK, file_import.pk])
-        except OperationalError:
+        except (OperationalError, InterfaceError):
             log.info("import_lock_went_with_the_connection", import_id=file_import.pk)

@@ -12,7 +12,7 @@ from django.db.models.lookups import Exact
 from apps.contacts.addresses import ADDRESS_LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
 NAME_LIMIT = 150
 LOCALE_LIMIT = 35  # the longest language tag that RFC 5646 asks software to keep
@@ -36,18 +36,9 @@ class ContactQuerySet(models.QuerySet["Contact"]):
     def of_brand(self, brand_id: int) -> ContactQuerySet:
         return self.filter(brand_id=brand_id)
 
-    def subscribed(self) -> ContactQuerySet:
-        return self.filter(status=ContactStatus.SUBSCRIBED, erased_at=None)
-
     def with_addresses(self, addresses: Collection[str]) -> ContactQuerySet:
         """By look-up address (see `addresses.normalise`), not by what people typed."""
         return self.filter(address__in=addresses)
-
-    def with_traits(self, traits: Mapping[str, object]) -> ContactQuerySet:
-        return self.filter(traits__contains=dict(traits))
-
-    def opted_in_to(self, topic_id: int) -> ContactQuerySet:
-        return self.filter(topics__topic=topic_id, topics__state="opt_in")
 
     def page(self, *, brand_id: int, after_id: int, size: int) -> ContactQuerySet:
         """The next `size` contacts of a brand by id: pages stay equally cheap to the end."""

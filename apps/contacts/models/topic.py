@@ -8,9 +8,6 @@ from django.db.models.functions import Now
 
 
 class TopicQuerySet(models.QuerySet["Topic"]):
-    def public(self) -> TopicQuerySet:
-        return self.filter(is_public=True)
-
     def of_brand(self, brand_id: int) -> TopicQuerySet:
         return self.filter(brand_id=brand_id)
 

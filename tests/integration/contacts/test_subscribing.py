@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from django.db import connection, connections, transaction
 
-from apps.contacts import subscribing, suppressing
+from apps.contacts import digests, subscribing, suppressing
 from apps.contacts.errors import (
     ErasedAddressError,
     InvalidAddressError,
@@ -189,6 +189,35 @@ def test_person_who_is_being_erased_cannot_join_meanwhile(brand: Brand) -> None:
     other.join(10)
 
     assert outcome == [ErasedAddressError]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_joining_waits_for_no_merge_even_while_somebody_is_being_erased(brand: Brand) -> None:
+    erasing = threading.Thread(target=erase_another)
+    with transaction.atomic():
+        digests.hold_off_erasing()
+        erasing.start()
+        for _ in range(1000):
+            if is_somebody_waiting():
+                break
+            threading.Event().wait(0.01)
+
+        joined = subscribe(brand)
+    erasing.join(10)
+
+    assert joined.created
+
+
+def erase_another() -> None:
+    try:
+        suppressing.suppress(
+            address="otto@people.example",
+            reason=SuppressionReason.ERASED,
+            origin=SuppressionOrigin.PERSON,
+            now=NOW,
+        )
+    finally:
+        connections.close_all()
 
 
 def is_somebody_waiting() -> bool:

@@ -22,6 +22,7 @@ from apps.contacts.importing.running import (
     discard,
     find_unfinished,
     preview_import,
+    resumes_at,
     run_import,
 )
 
@@ -111,7 +112,7 @@ class Command(BaseCommand):
         if options["restart"] and unfinished is not None:
             discard(unfinished)
             unfinished = None
-        show_plan(console, plan, going_on_at_line=unfinished.next_line if unfinished else None)
+        show_plan(console, plan, going_on_at_line=resumes_at(unfinished) if unfinished else None)
         run = preview_import if is_preview else run_import
         with make_display(console) as display:
             summary = run(

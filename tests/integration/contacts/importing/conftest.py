@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from apps.brands.models import Brand
-    from apps.contacts.importing.running import Progress
+    from apps.contacts.importing.reading import Progress
 
 CONSENT = "signed up at the fair"
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from apps.contacts.importing import running, staging
 from apps.contacts.importing.console import BarDisplay, PlainDisplay, make_display
-from apps.contacts.importing.running import Phase, Progress
+from apps.contacts.importing.reading import Phase, Progress
 from apps.contacts.models import Contact, FileImport
 from tests.factories.contacts import ContactFactory, SuppressionFactory, TopicFactory
 from tests.integration.contacts.importing.conftest import CONSENT, Importer, people

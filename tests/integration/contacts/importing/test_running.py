@@ -19,7 +19,7 @@ from django.test.utils import CaptureQueriesContext
 from apps.contacts.errors import FileRefusedError, ImportBusyError, ImportChangedError
 from apps.contacts.importing import merging, rejects, running, staging
 from apps.contacts.importing.merging import MergeCounts
-from apps.contacts.importing.running import Phase, Progress
+from apps.contacts.importing.reading import Phase, Progress
 from apps.contacts.models import ConsentRecord, Contact, FileImport
 from tests.integration.contacts.conftest import NOW
 from tests.integration.contacts.importing.conftest import CONSENT, Importer, people, staging_tables
@@ -111,10 +111,14 @@ def test_rows_lost_in_a_crash_of_the_database_are_read_again(importer: Importer)
     plan = importer.plan(HEADER + people(1, 34))
     with pytest.raises(StoppedError):
         importer.go_on(plan, on_progress=StopAfter(20))
-    staging.empty(FileImport.objects.get().rows_table)
+    stopped = FileImport.objects.get()
+    before = running.resumes_at(stopped)
+    staging.empty(stopped.rows_table)
+    after = running.resumes_at(stopped)
 
     summary = importer.go_on(importer.plan())
 
+    assert (before, after) == (22, None)
     assert (summary.rows_read, summary.counts) == (34, MergeCounts(created=34))
 
 
