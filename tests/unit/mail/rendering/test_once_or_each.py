@@ -96,8 +96,10 @@ def many(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 cells = many(conditional(st.one_of(element("td", inline), element("th", inline))))
 tables = element("table", many(conditional(element("tr", cells))))
 lists = st.one_of(
-    element(name, many(conditional(element("li", st.one_of(inline, element("p", inline))))))
-    for name in ("ul", "ol")
+    [
+        element(name, many(conditional(element("li", st.one_of(inline, element("p", inline))))))
+        for name in ("ul", "ol")
+    ]
 )
 flow = st.one_of(
     tables, lists, element("p", inline), element("h1", inline), element("div", inline), inline
