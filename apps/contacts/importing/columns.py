@@ -200,7 +200,8 @@ def _listed(names: list[str]) -> str:
 
 
 def _clean(cell: str) -> str:
-    return " ".join(cell.replace("\ufeff", "").replace("\0", "").split())
+    readable = cell.encode(errors="replace").decode()  # where bytes had no meaning: “?”
+    return " ".join(readable.replace("\ufeff", "").replace("\0", "").split())
 
 
 def _squeezed(header: str) -> str:

@@ -181,7 +181,7 @@ def _surrogates(text: str) -> int:
     try:
         text.encode()
     except UnicodeEncodeError:
-        return sum(1 for character in text if "\udc80" <= character <= "\udcff")
+        return sum(1 for character in text if "\ud800" <= character <= "\udfff")
     return 0
 
 

@@ -14,6 +14,7 @@ from apps.contacts.addresses import normalise
 from apps.contacts.errors import InvalidAddressError
 from apps.contacts.importing.columns import Field
 from apps.contacts.importing.formulas import unescape_formula
+from apps.contacts.importing.records import QUOTED_CHARACTERS_LIMIT, QUOTED_LINES_LIMIT
 from apps.contacts.models.contact import LOCALE_LIMIT, NAME_LIMIT
 
 if TYPE_CHECKING:
@@ -71,11 +72,13 @@ class RowFaultError(Exception):
 
 _LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 _EXAMPLE_LOCALES = "such as en, de-AT or pt-BR"
+_NO_EMAIL = "The email cell is empty: fill it in, or leave the row out."
 _BROKEN = Rejection(
     "",
     Fault.QUOTE,
-    "A quote is opened but not closed, or not followed by a delimiter (or the cell spans more than "
-    "1,000 lines or 131,072 characters). Close it, and double the quotes inside the cell.",
+    "A quote is opened but not closed, or not followed by a delimiter (or the cell has more than "
+    f"{QUOTED_LINES_LIMIT:,} lines or {QUOTED_CHARACTERS_LIMIT:,} characters). Close it, and "
+    "double the quotes inside the cell.",
 )
 
 
@@ -118,7 +121,7 @@ class PersonReader:
             cells = [unescape_formula(cell) for cell in cells]
         email = cells[self._email].strip()
         if not email:
-            raise RowFaultError(Field.EMAIL, Fault.EMAIL_MISSING, "The email cell is empty.")
+            raise RowFaultError(Field.EMAIL, Fault.EMAIL_MISSING, _NO_EMAIL)
         address = normalise(email)
         return Person(
             address.email,

@@ -87,11 +87,9 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         console = _console(self.stdout, quiet=options["verbosity"] == 0)
         try:
-            plan = plan_import(
-                path=options["file"],
-                brand_id=_brand_id(options["brand"]),
-                options=_import_options(options),
-            )
+            brand_id, wishes = _brand_id(options["brand"]), _import_options(options)
+            with console.status("looking at the file"):
+                plan = plan_import(path=options["file"], brand_id=brand_id, options=wishes)
             self._import(console, plan, options)
         except ContactsError as error:
             raise CommandError(str(error), returncode=EXIT_REFUSED) from error

@@ -122,6 +122,14 @@ def test_damaged_characters_come_back_as_question_marks(importer: Importer) -> N
     ]
 
 
+def test_damaged_column_name_comes_back_readable(importer: Importer) -> None:
+    good = "".join(f"p{n}@people.example,Müller\n" for n in range(30)).encode()
+
+    importer.run(b"email,St\xe4dte\n" + good + b"bad,x\n")
+
+    assert rows(importer)[0][-1] == "St?dte"
+
+
 def test_file_is_for_its_owner_only_and_replaces_an_older_one(importer: Importer) -> None:
     importer.rejects_path.write_text("older")
 
