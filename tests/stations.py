@@ -16,7 +16,6 @@ Everything is the station's own: PostgreSQL, Valkey, the sandbox, brand, account
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 import time
 from contextlib import ExitStack
@@ -26,13 +25,13 @@ from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
-from psycopg.rows import dict_row
 
 from apps.sandbox.handle import ResendSandbox
 from apps.station.local import procfile
 from apps.station.local.local_station import LocalStation
 from apps.station.local.ports import LOOPBACK, free_port
 from tests.desk import Desk
+from tests.station_database import StationDatabase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
 
     from apps.station.ledger import Comparison
     from apps.station.local.programs import Program
+    from tests.station_database import Params
 
 CAMPAIGN_PROGRAMS = ("sweeper", "worker-control", "worker-audience", "worker-batch-email")
 """What a campaign needs from launch to completion, but for webhooks."""
@@ -69,17 +69,6 @@ HTML = """\
 <p><a href="{{ unsubscribe_url }}">Unsubscribe</a></p></body></html>
 """
 
-_CONTACTS = """
-INSERT INTO contacts_contact
-       (brand_id, email, address, first_name, last_name, traits, status)
-SELECT %(brand)s, %(prefix)s || n || '@' || %(domain)s, %(prefix)s || n || '@' || %(domain)s,
-       'Ada' || n, 'Lovelace',
-       jsonb_build_object('plan', CASE n %% 3 WHEN 0 THEN 'pro' ELSE 'free' END, 'city', 'Turin',
-                          'favourites', jsonb_build_array('Tea', 'Maps', 'Bread'))
-       || %(traits)s::jsonb,
-       'subscribed'
-  FROM generate_series(1, %(number)s) n
-"""
 _POLL_SECONDS = 0.05
 _TAIL_CHARACTERS = 1500
 _ANSWER_SECONDS = 30.0
@@ -97,6 +86,7 @@ class SendingStation:
     """
 
     desk: Desk
+    database: StationDatabase
     sandbox: ResendSandbox
     brand_id: int
     account_id: int
@@ -121,7 +111,6 @@ class SendingStation:
         )
         self._started: list[str] = []
         self._exits = ExitStack()
-        self._connection: psycopg.Connection[dict[str, Any]] | None = None
 
     # --- Its life -----------------------------------------------------------------------------
 
@@ -156,7 +145,8 @@ class SendingStation:
             **self._settings,
         )
         self._exits.enter_context(self.sandbox)
-        self._exits.callback(self._disconnect)
+        self.database = StationDatabase(station.environment["DATABASE_URL"])
+        self._exits.callback(self.database.close)
         self.desk.call("tests.desk_work:migrate")
         self._create_brand()
 
@@ -265,17 +255,9 @@ class SendingStation:
         traits: Mapping[str, str] | None = None,
     ) -> None:
         """Subscribed people `person1@people.example` and so on; a million take half a minute."""
-        self.execute(
-            _CONTACTS,
-            {
-                "brand": self.brand_id,
-                "number": number,
-                "prefix": prefix,
-                "domain": domain,
-                "traits": json.dumps(dict(traits or {})),
-            },
+        self.database.add_contacts(
+            number, brand=self.brand_id, prefix=prefix, domain=domain, traits=traits or {}
         )
-        self.execute("ANALYZE contacts_contact")
 
     def create_campaign(
         self,
@@ -350,21 +332,14 @@ class SendingStation:
                 if condition():
                     return
             except psycopg.OperationalError:
-                self._disconnect()
+                self.database.close()
             if time.monotonic() > deadline:
                 raise TimeoutError(f"waited {seconds:g} s for {what}.\n{self.describe()}")
             time.sleep(_POLL_SECONDS)
 
     def describe(self) -> str:
         """Mailings, batches, dead letters, programs, the ends of logs: for a failure's text."""
-        parts = []
-        for title, statement in _DESCRIPTIONS.items():
-            try:
-                rows = self.query(statement)
-            except psycopg.Error as error:
-                parts.append(f"{title}: {type(error).__name__}")
-            else:
-                parts.append(f"{title}: {rows}")
+        parts = self.database.describe()
         parts += [f"{one.process}: {one.state}, {one.uptime_seconds} s" for one in
                   self.station.states()]  # fmt: skip
         parts += [f"--- {one}\n{self.log(one, characters=_TAIL_CHARACTERS)}"
@@ -383,43 +358,16 @@ class SendingStation:
 
     # --- The database -------------------------------------------------------------------------
 
-    def query(
-        self, statement: str, params: list[Any] | dict[str, Any] | None = None
-    ) -> list[dict[str, Any]]:
-        """The rows of a statement. A connection that a crash has broken is opened anew once."""
-        if self._connection is not None and self._connection.closed:
-            self._disconnect()
-        cursor = self._connected().execute(statement, params)
-        return cursor.fetchall() if cursor.description else []
+    def query(self, statement: str, params: Params = None) -> list[dict[str, Any]]:
+        """The rows of a statement; see `StationDatabase`."""
+        return self.database.query(statement, params)
 
-    def execute(self, statement: str, params: list[Any] | dict[str, Any] | None = None) -> None:
-        self.query(statement, params)
+    def execute(self, statement: str, params: Params = None) -> None:
+        self.database.query(statement, params)
 
     def connect(self) -> psycopg.Connection[dict[str, Any]]:
         """A connection of its own for the caller, committing each statement; to be closed."""
-        return psycopg.connect(
-            self.station.environment["DATABASE_URL"], autocommit=True, row_factory=dict_row
-        )
-
-    def _connected(self) -> psycopg.Connection[dict[str, Any]]:
-        if self._connection is None:
-            self._connection = self.connect()
-        return self._connection
-
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-
-_DESCRIPTIONS = {
-    "mailings": "SELECT id, state, state_reason, audience_completed_at IS NOT NULL AS planned"
-    " FROM mail_mailing ORDER BY id",
-    "batches": "SELECT state, ambiguous, count(*), min(due_at - now())::text AS due_in,"
-    " max(attempts) AS attempts, max(last_error) AS error FROM mail_batch GROUP BY 1, 2 ORDER BY 1",
-    "dead letters": "SELECT queue, reason, count(*) FROM queues_deadletter GROUP BY 1, 2",
-    "accounts": "SELECT id, rate_limit, stopped_reason FROM brands_provideraccount",
-}
+        return self.database.connect()
 
 
 def _with_concurrency(program: Program, concurrency: int | None) -> Program:

@@ -1,8 +1,10 @@
 """`make demo`: the whole station from an empty folder to a campaign that arrived, on one screen.
 
-- `people`: who is in the file that is imported, good rows and bad ones, the same every time
+- `playing`: from the first line to the exit code, whatever happens in between
 - `stage`: servers, sandbox, programs and Django's settings; ends all of it
 - `story`: the steps that an operator would take, with the commands as one would type them
-- `watching`: what is waited for, with deadlines and a progress bar
-- `report`: the table at the end
+- `people`, `names`: who is in the file that is imported, good rows and bad, the same every time
+- `history`: who had left, complained or bounced before
+- `screen`, `waiting`: lines and bars; what is waited for, and until when
+- `report`, `letters`: the table at the end, and one of the mails to look at
 """
