@@ -13,6 +13,7 @@ import time
 import urllib.request
 from typing import TYPE_CHECKING
 
+import psutil
 import psycopg
 import pytest
 
