@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
@@ -111,11 +111,18 @@ def _change(
     return mailing
 
 
-def pause_for_provider(*, mailing_ids: Sequence[int], reason: str) -> None:
-    """Pauses those of the mailings that run; whoever else did so meanwhile was quicker."""
+def pause_for_provider(
+    *, mailing_ids: Sequence[int], reason: str, refused_call_ms: float = 0.0
+) -> None:
+    """Pauses those of the mailings that run; whoever else did so meanwhile was quicker.
+
+    `refused_call_ms` is how long the refused call took: one that began before somebody resumed
+    the mailing says nothing about now.
+    """
+    before_the_call = Now() - timedelta(milliseconds=refused_call_ms)
     paused = (
         Mailing.objects.running()
-        .filter(pk__in=mailing_ids)
+        .filter(pk__in=mailing_ids, state_changed_at__lt=before_the_call)
         .update(state=Mailing.State.PAUSED, state_reason=reason[:200], state_changed_at=Now())
     )
     if paused:

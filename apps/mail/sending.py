@@ -257,7 +257,11 @@ def _settle_failure(
             door.limiter.freeze(failure.retry_after_s)
             _settle_throttled(batch, sealed, attempt, failure.retry_after_s)
         case QuotaExceeded() | SenderRefused():
-            mailings.pause_for_provider(mailing_ids=_mailings_of(batch), reason=str(failure))
+            mailings.pause_for_provider(
+                mailing_ids=_mailings_of(batch),
+                reason=str(failure),
+                refused_call_ms=failure.latency_ms,
+            )
             _let_wait(batch, attempt)
         case AccountRefused():
             _stop_account(door.account, str(failure))

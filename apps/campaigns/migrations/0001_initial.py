@@ -113,15 +113,15 @@ class Migration(migrations.Migration):
                     models.CheckConstraint(
                         condition=models.Q(
                             models.Q(
+                                ("frozen_references__isnull", True),
                                 ("launched_at__isnull", True),
                                 ("launched_by", ""),
                                 ("mailing__isnull", True),
-                                ("frozen_references__isnull", True),
                             ),
                             models.Q(
+                                ("frozen_references__isnull", False),
                                 ("launched_at__isnull", False),
                                 ("mailing__isnull", False),
-                                ("frozen_references__isnull", False),
                                 models.Q(("launched_by", ""), _negated=True),
                             ),
                             _connector="OR",

@@ -258,6 +258,20 @@ def test_quota_pauses_the_mailing_and_says_so(house: House, provider: FakeClient
     assert states(mailing) == {"sent": 150}
 
 
+def test_quota_met_before_the_mailing_was_resumed_does_not_pause_it_again(
+    house: House, provider: FakeClient
+) -> None:
+    mailing = house.planned(5)
+    mailings.pause(mailing_id=mailing.pk, reason="daily_quota_exceeded")
+    mailings.resume(mailing_id=mailing.pk)
+    slow = CallFacts(name="daily_quota_exceeded", status=429, latency_ms=60_000)
+    provider.answers = [QuotaExceeded(slow)]
+
+    send(house)
+
+    assert states(mailing) == {"sent": 5}
+
+
 def test_unverified_sender_pauses_the_mailing(house: House, provider: FakeClient) -> None:
     mailing = house.planned(5)
     provider.answers = [failure(SenderRefused, "validation_error", status=403)]

@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from rich.console import Console
 from rich.table import Table
 
 from apps.brands import accounts
 from apps.brands.errors import BrandsError
 from apps.brands.management.secrets import read_secret
 from apps.brands.models import ProviderAccount
+from apps.queues.terminal import open_console
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from rich.console import Console
 
 
 class Command(BaseCommand):
@@ -114,7 +116,7 @@ class Command(BaseCommand):
 
     @property
     def _console(self) -> Console:
-        return Console(file=self.stdout)  # type: ignore[arg-type]  # Django wraps the stream
+        return open_console(self.stdout)
 
 
 def webhook_url(account: ProviderAccount) -> str:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from rich.console import Console
 from rich.table import Table
 
 from apps.brands import registering
 from apps.brands.errors import BrandsError
 from apps.brands.models import Brand
+from apps.queues.terminal import open_console
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from rich.console import Console
 
 
 class Command(BaseCommand):
@@ -80,4 +82,4 @@ class Command(BaseCommand):
 
     @property
     def _console(self) -> Console:
-        return Console(file=self.stdout)  # type: ignore[arg-type]  # Django wraps the stream
+        return open_console(self.stdout)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from rich.console import Console
 from rich.table import Table
 
 from apps.brands import accounts, registering
 from apps.brands.errors import BrandsError
 from apps.brands.models import Sender
+from apps.queues.terminal import open_console
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,4 +69,4 @@ class Command(BaseCommand):
                 "yes" if sender.is_default else "",
                 verified,
             )
-        Console(file=self.stdout).print(table)  # type: ignore[arg-type]  # Django wraps the stream
+        open_console(self.stdout).print(table)

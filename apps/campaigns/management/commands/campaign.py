@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
-from rich.console import Console
 
 from apps.brands.errors import BrandsError
 from apps.brands.registering import find_brand
@@ -32,9 +31,12 @@ from apps.campaigns.watching import watch
 from apps.mail.errors import MailError
 from apps.mail.models import Mailing, Message, Template
 from apps.mail.results import effort, results
+from apps.queues.terminal import open_console
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from rich.console import Console
 
     from apps.brands.models import Brand
 
@@ -257,7 +259,7 @@ class Command(BaseCommand):
 
     @property
     def _console(self) -> Console:
-        return Console(file=self.stdout)  # type: ignore[arg-type]  # Django wraps the stream
+        return open_console(self.stdout)
 
     def _write_problems(self, problems: list[checking.Problem]) -> None:
         for line in showing.problem_lines(problems):

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
-from rich.console import Console
 
 from apps.brands.models import Brand
 from apps.contacts.errors import ContactsError
@@ -25,8 +24,11 @@ from apps.contacts.importing.running import (
     resumes_at,
     run_import,
 )
+from apps.queues.terminal import open_console
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from apps.contacts.importing.planning import ImportPlan
 
 EXIT_REFUSED = 1
@@ -197,4 +199,4 @@ def _beside(path: Path) -> Path:
 
 
 def _console(stream: Any, *, quiet: bool) -> Console:
-    return Console(file=stream, soft_wrap=not stream.isatty(), quiet=quiet)
+    return open_console(stream, soft_wrap=not stream.isatty(), quiet=quiet)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
-from rich.console import Console
 from rich.table import Table
 
 from apps.brands.models import Brand
@@ -15,6 +14,7 @@ from apps.contacts import suppressing
 from apps.contacts.addresses import normalise
 from apps.contacts.errors import InvalidAddressError
 from apps.contacts.models import SuppressionOrigin, SuppressionReason
+from apps.queues.terminal import open_console
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +82,7 @@ class Command(BaseCommand):
         table = Table("reason", "holds for", "since", "origin", "detail", "lifted")
         for one in found:
             table.add_row(*_row(one))
-        console = Console(file=self.stdout)  # type: ignore[arg-type]  # Django wraps the stream
+        console = open_console(self.stdout)
         console.print(table if found else "Never suppressed.")
 
 

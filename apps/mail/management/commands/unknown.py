@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
-from rich.console import Console
 from rich.table import Table
 
 from apps.mail import doubts, regrouping
 from apps.mail.doubts import Resolution
 from apps.mail.errors import MailError
 from apps.mail.models import Batch, Message
+from apps.queues.terminal import open_console
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,5 +114,5 @@ class Command(BaseCommand):
             self.stdout.write(f"On their way again: {retried}.")
 
     def _print(self, table: Table) -> None:
-        console = Console(file=self.stdout)  # type: ignore[arg-type]  # Django wraps the stream
+        console = open_console(self.stdout)
         console.print(table)

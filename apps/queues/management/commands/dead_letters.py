@@ -7,13 +7,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from rich.console import Console
 from rich.table import Table
 
 from apps.queues import dead_letters
 from apps.queues.errors import QueueError
 from apps.queues.models import DeadLetter, DeadLetterQuerySet
 from apps.queues.names import Queue
+from apps.queues.terminal import open_console
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +64,7 @@ class Command(BaseCommand):
                 f"{letter.last_failed_at:%Y-%m-%d %H:%M:%S}",
                 letter.error,
             )
-        console = Console(file=self.stdout)  # type: ignore[arg-type]  # wrapped by Django
+        console = open_console(self.stdout)
         console.print(table)
         self.stdout.write(f"{letters.count()} open.")
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
-from rich.console import Console
 
 from apps.campaigns.models import Campaign
+from apps.queues.terminal import open_console
 from apps.station import ledger
 from apps.station.comparing import comparison_table, verdict
 
@@ -30,7 +30,7 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, campaign: int, log: Path, **__: Any) -> None:
         comparison = _compare(_mailing_of(campaign), log)
-        Console(file=self.stdout).print(comparison_table(comparison))  # type: ignore[arg-type]
+        open_console(self.stdout).print(comparison_table(comparison))
         if not comparison.agrees:
             raise CommandError(verdict(comparison))
         self.stdout.write(verdict(comparison))
