@@ -138,6 +138,9 @@ class ParsedTemplate:
             raise _failure(
                 LiquidError(f"unexpected '{interrupt}'", token=None), node
             ) from interrupt
+        except MemoryError:
+            # The machine's trouble, not the author's: sizes are bounded before they are made.
+            raise
         except Exception as error:  # whatever it was, the author's template did it
             raise _failure(error, node) from error
         return buffer.getvalue()
@@ -155,7 +158,7 @@ class RenderFailedError(Exception):
 class StationContext(RenderContext):
     """The library's context, with a purse, a clock and a list of names without a value."""
 
-    __slots__ = ("budget", "clock", "excused", "missing", "sizes")
+    __slots__ = ("budget", "clock", "excused", "missing")
 
     def __init__(  # noqa: PLR0913, PLR0917 - built in one place, for every part of every mail
         self,
@@ -171,7 +174,6 @@ class StationContext(RenderContext):
         self.clock = clock
         self.missing = missing
         self.excused = excused
-        self.sizes: dict[str, int] = {}
 
     def get(
         self, path: list[object], *, token: Token | None, default: object = UNDEFINED
@@ -205,11 +207,9 @@ class StationContext(RenderContext):
         return partial(guarded, self.budget, self.clock)
 
     def assign(self, key: str, val: Any) -> None:
-        """Counts in passing: the library adds up all the locals at each assignment."""
+        """Pays for what is kept: the library adds up all names at each assignment instead."""
         self.budget.spend(1)
-        size = self.budget.admit(val)
-        self.budget.keep(size - self.sizes.get(key, 0))
-        self.sizes[key] = size
+        self.budget.admit(val)
         self.locals[key] = val
 
     def get_buffer(self, buf: object = None) -> StringIO:  # noqa: ARG002 - the library's signature

@@ -23,7 +23,6 @@ class RenderLimits:
     written_characters: int = 1_000_000
     value_characters: int = 200_000
     value_items: int = 10_000
-    assigned_characters: int = 500_000
     number_bits: int = 128
     subject_characters: int = 255
 
@@ -35,13 +34,12 @@ _CHARACTERS_PER_STEP = 64
 class Budget:
     """What is left for one rendering. Every method raises `LimitReachedError` at the end of it."""
 
-    __slots__ = ("assigned", "characters", "limits", "steps")
+    __slots__ = ("characters", "limits", "steps")
 
     def __init__(self, limits: RenderLimits) -> None:
         self.limits = limits
         self.steps = limits.steps
         self.characters = limits.written_characters
-        self.assigned = limits.assigned_characters
 
     def spend(self, steps: int) -> None:
         self.steps -= steps
@@ -56,44 +54,30 @@ class Budget:
             f"the mail grows beyond {self.limits.written_characters:,} characters"
         )
 
-    def keep(self, characters: int) -> None:
-        """`assign` and `capture` keep this many more (or, negative, fewer) characters."""
-        self.assigned -= characters
-        if self.assigned < 0:
-            raise LimitReachedError(
-                "“assign” and “capture” keep more than"
-                f" {self.limits.assigned_characters:,} characters"
-            )
-
-    def admit(self, value: object) -> int:
-        """Checks a value that goes into or comes out of a filter; returns its characters."""
+    def admit(self, value: object) -> None:
+        """Checks a value that goes into a filter or is kept under a name, and charges its size."""
         if isinstance(value, str):
-            size = len(value)
-            if size > self.limits.value_characters:
-                self._refuse(f"a text of {size:,} characters", self.limits.value_characters)
-            if size >= _CHARACTERS_PER_STEP:
-                self.spend(size // _CHARACTERS_PER_STEP)
-            return size
-        if isinstance(value, list | tuple | range):
-            return self._admit_items(value)
-        if isinstance(value, int) and value.bit_length() > self.limits.number_bits:
+            self.admit_size(len(value))
+            if len(value) >= _CHARACTERS_PER_STEP:
+                self.spend(len(value) // _CHARACTERS_PER_STEP)
+        elif isinstance(value, list | tuple | range):
+            self._admit_items(value)
+        elif isinstance(value, int) and value.bit_length() > self.limits.number_bits:
             self._refuse("a number", self.limits.number_bits, "bits")
-        return 1
 
     def admit_size(self, characters: int) -> None:
         """Refuses a result before it is made, from its reckoned size."""
         if characters > self.limits.value_characters:
             self._refuse(f"a text of {characters:,} characters", self.limits.value_characters)
 
-    def _admit_items(self, value: list[object] | tuple[object, ...] | range) -> int:
+    def _admit_items(self, value: list[object] | tuple[object, ...] | range) -> None:
         count = _width(value) if isinstance(value, range) else _flat_length(value)
         if count > self.limits.value_items:
             self._refuse(f"a list of {count:,} items", self.limits.value_items, "items")
         self.spend(count)
-        return count
 
     def _refuse(self, what: str, limit: int, unit: str = "characters") -> NoReturn:
-        raise LimitReachedError(f"{what} is too large for a filter (limit: {limit:,} {unit})")
+        raise LimitReachedError(f"{what} is too large (limit: {limit:,} {unit})")
 
 
 def _width(value: range) -> int:

@@ -71,7 +71,7 @@ def _marked_copy(source: str, pieces: list[Piece]) -> str:
         text = source[piece.start : piece.end]
         if is_sheet(piece):
             copied.append(PLACEHOLDER.sub(r"fxliquid\1z", text))
-        elif piece.kind is Kind.START and piece.name != "link":
+        elif piece.kind is Kind.START:
             copied.append(_marked_tag(source, number, piece))
         elif piece.kind in (Kind.END, Kind.TEXT):
             copied.append(PLACEHOLDER.sub("", text))

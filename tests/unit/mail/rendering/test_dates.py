@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from apps.mail.rendering import TemplateProblem
 from apps.mail.rendering.dates import Clock, show_date
 from tests.unit.mail.rendering.writing import NOW, html_of, line
 
@@ -26,7 +27,6 @@ CLOCK = Clock(now=NOW, zone=ZoneInfo("Europe/Berlin"))
         ("2026-07-01T12:00:00", "2026-07-01 12:00:00 CEST"),
         ("1990-03-01", "1990-03-01 00:00:00 CET"),
         ("March 14, 2016", "2016-03-14 00:00:00 CET"),
-        ("10 May", "2026-05-10 00:00:00 CEST"),
         (0, "1970-01-01 01:00:00 CET"),
         ("1152098955", "2006-07-05 13:29:15 CEST"),
     ],
@@ -35,9 +35,17 @@ def test_dates_are_read_and_shown_in_the_zone(value: object, shown: str) -> None
     assert show_date(value, "%F %T %Z", clock=CLOCK) == shown
 
 
-@pytest.mark.parametrize("value", ["someday", "Ada", "9" * 30, "x" * 100, "2026-13-45"])
+@pytest.mark.parametrize(
+    "value", ["someday", "Ada", "9" * 30, "May" + " " * 70 + "2", "2026-13-45"]
+)
 def test_text_that_is_no_date_stays_as_it_is(value: str) -> None:
     assert show_date(value, "%F", clock=CLOCK) == value
+
+
+def test_date_without_a_year_is_in_the_year_of_the_clock() -> None:
+    clock = Clock(now=NOW.replace(year=2031), zone=CLOCK.zone)
+
+    assert show_date("10 May", "%F", clock=clock) == "2031-05-10"
 
 
 @pytest.mark.parametrize("value", [None, ""])
@@ -59,6 +67,11 @@ def test_flags_change_padding_and_case() -> None:
 def test_format_written_in_the_template_may_hold_markup() -> None:
     assert html_of("{{ '2026-01-02' | date: '%-d&nbsp;%B' }}") == "2&nbsp;January"
     assert html_of("{{ traits.d | date: '%F' }}", traits={"d": "<b>"}) == "&lt;b&gt;"
+
+
+def test_long_format_is_refused() -> None:
+    with pytest.raises(TemplateProblem, match="a date format has at most 200 characters"):
+        line("{{ 'now' | date: '" + "%c" * 101 + "' }}")
 
 
 @settings(deadline=None)

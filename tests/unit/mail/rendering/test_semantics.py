@@ -159,6 +159,24 @@ def test_protected_and_restored_template_prints_the_same(source: str) -> None:
     assert by_library(restored.source, STOCK_HTML) == before
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% assign a = 'new' %}{{ a }}{{ a | size }}",
+        "{% capture a %}<{{ b }}{% endcapture %}{{ a }}",
+        "{% for a in list %}{{ a.p }}{{ forloop.index }}{{ b }}{% endfor %}{{ a }}",
+        "{% increment a %}{{ a }}{% increment z %}{{ z }}",
+        "{{ c['x'] }}{{ c[a] }}{{ [a] }}{{ [list] }}{{ [c.y] }}{{ list[0].p }}{{ list.first.q }}",
+        "{{ a.size }}{{ c.size }}{{ a.first }}{{ list.no }}{{ n.no }}{{ no.no.no }}",
+    ],
+)
+def test_names_are_looked_up_as_the_library_does(source: str) -> None:
+    printed = by_engine(source, html=True)
+
+    assert printed == by_library(source, STOCK_HTML)
+    assert printed != "error"
+
+
 @pytest.mark.parametrize("source", ["{% break %}", "a{% continue %}", "{{ a | first: 1, 2 }}"])
 def test_engine_fails_where_the_library_fails(source: str) -> None:
     with pytest.raises(LiquidError):
