@@ -273,6 +273,7 @@ class Message(models.Model):
         ACCEPTED = 10, "accepted"
         DELAYED = 20, "delayed"
         DELIVERED = 30, "delivered"
+        UNDELIVERED = 35, "not delivered"
         BOUNCED = 40, "bounced"
         COMPLAINED = 50, "complained"
 

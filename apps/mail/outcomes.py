@@ -59,7 +59,8 @@ WITH settled AS (
 ), messages AS (
     UPDATE mail_message message
        SET state = given.state, reason = given.reason, detail = given.detail,
-           provider_id = given.provider_id, address = given.address,
+           provider_id = coalesce(nullif(given.provider_id, ''), message.provider_id),
+           address = given.address,
            settled_at = statement_timestamp(),
            delivery = greatest(message.delivery, given.delivery)
       FROM settled, unnest(%(ids)s::bigint[], %(states)s::text[], %(reasons)s::text[],

@@ -17,7 +17,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from apps.brands.models import ProviderAccount
-from apps.mail import mailings, regrouping
+from apps.mail import doubts, mailings, regrouping
 from apps.mail.claiming import ClaimedBatch, claim_batch, gather_singles, release
 from apps.mail.clients import client_for, limiter_for
 from apps.mail.errors import LeaseLostError
@@ -332,7 +332,10 @@ def _give_up(batch: ClaimedBatch, sealed: Sealed, reason: str, attempt: Attempt)
 
 def _give_up_in_doubt(batch: ClaimedBatch, sealed: Sealed, reason: str, attempt: Attempt) -> None:
     verdict = Verdict(Message.State.UNKNOWN, reason, attempt.error)
-    settle_all(batch, sealed, verdict, attempt, letter=True)
+    with transaction.atomic():
+        settle_all(batch, sealed, verdict, attempt, letter=True)
+        # Events that came while the call was in doubt have told already what became of some.
+        doubts.settle_proven(batch_id=batch.id)
 
 
 def _stop_account(account: ProviderAccount, reason: str) -> None:

@@ -70,6 +70,8 @@ class Piece(NamedTuple):
         return next((one for one in self.attributes if one.name == name), None)
 
 
+# Most tags: a name and nothing else.
+_PLAIN_TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)>")
 _TAG_NAME = re.compile(r"[a-zA-Z][^\s/>]*")
 _ATTRIBUTE = re.compile(
     r"""[\s/]*([^\s/>][^\s/>=]*)(?:\s*=\s*(?:(")([^"]*)"|(')([^']*)'|()([^\s>"'][^\s>]*)))?"""
@@ -82,25 +84,18 @@ def scan(source: str) -> Iterator[Piece]:
 
     Raises `LimitReachedError` for more pieces than any mail has.
     """
-    for count, piece in enumerate(_pieces(source)):
-        if count >= MAX_PIECES:
+    at, count = 0, 0
+    while at < len(source):
+        count += 1
+        if count > MAX_PIECES:
             raise LimitReachedError(
                 f"has more than {MAX_PIECES:,} tags and texts between them; send less"
             )
-        yield piece
-
-
-def _pieces(source: str) -> Iterator[Piece]:
-    at = 0
-    while at < len(source):
         opening = source.find("<", at)
-        if opening < 0:
-            yield Piece(Kind.TEXT, at, len(source))
-            return
-        piece = _markup_at(source, opening)
+        piece = _markup_at(source, opening) if opening >= 0 else None
         if piece is None:
             # A lone “<” is text.
-            following = source.find("<", opening + 1)
+            following = source.find("<", opening + 1) if opening >= 0 else -1
             end = following if following >= 0 else len(source)
             yield Piece(Kind.TEXT, at, end)
             at = end
@@ -122,11 +117,16 @@ def end_of_name(source: str, piece: Piece) -> int:
 
 
 def _markup_at(source: str, at: int) -> Piece | None:
-    if source.startswith("<!--", at):
+    plain = _PLAIN_TAG.match(source, at)
+    if plain:
+        kind = Kind.END if plain[1] else Kind.START
+        return Piece(kind, at, plain.end(), plain[2].lower())
+    following = source[at + 1 : at + 2]
+    if following == "!" and source.startswith("--", at + 2):
         return Piece(Kind.COMMENT, at, _after(source, "-->", at + 2))
-    if source.startswith(("<!", "<?"), at):
+    if following in ("!", "?"):
         return Piece(Kind.COMMENT, at, _after(source, ">", at + 2))
-    if source.startswith("</", at):
+    if following == "/":
         return _end_tag(source, at)
     name = _TAG_NAME.match(source, at + 1)
     return _start_tag(source, at, name) if name else None

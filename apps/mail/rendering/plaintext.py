@@ -240,6 +240,10 @@ class _Reading:
 
 _MARKS = f"{_LINE}{_PARAGRAPH}{_CELL}{_SPACE}{_BREAK}"
 _RUN = re.compile(f"[{_MARKS} \n]+")
+# As `_RUN`, without the single spaces that stay as they are.
+_UNSETTLED = re.compile(
+    f"[{_MARKS} \\n]{{2,}}|[{_MARKS}\\n]|(?<={SHUT}) |(?<![{_MARKS} \\n]) (?={OPEN})"
+)
 _MARKED_RUN = re.compile(f"[{_MARKS}][{_MARKS} \n]*")
 _GAP = _HARD * 2
 _SCHEME = re.compile(r"^(?:https?://|mailto:|tel:)(.*?)/?$", re.IGNORECASE | re.DOTALL)
@@ -274,7 +278,7 @@ def plain_text(markup: str) -> str:
 
 def settle(marked: str) -> str:
     """Writes out the marks whose space does not depend on what a tag beside them prints."""
-    return _RUN.sub(_settled, marked)
+    return _UNSETTLED.sub(_settled, marked)
 
 
 def tidy(settled: str) -> str:

@@ -378,6 +378,24 @@ def test_key_older_than_the_provider_remembers_is_never_called_again(
     assert (letter.reason, letter.subject) == ("key_expired", "mail.batch")
 
 
+def test_whose_delivery_was_reported_meanwhile_is_not_in_doubt(
+    house: House, provider: FakeClient
+) -> None:
+    mailing = house.planned(2)
+    provider.answers = [failure(Ambiguous, "timeout")]
+    send(house)
+    Message.objects.of(mailing).filter(address="p1@people.test").update(
+        delivery=Message.Delivery.DELIVERED, provider_id="id-1"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE mail_batch SET key_made_at = key_made_at - interval '23.1 hours'")
+
+    send(house)
+
+    assert states(mailing) == {"sent": 1, "unknown": 1}
+    assert Message.objects.of(mailing).get(state="sent").provider_id == "id-1"
+
+
 def test_mismatched_key_is_never_sent_under_another(house: House, provider: FakeClient) -> None:
     mailing = house.planned(5)
     provider.answers = [failure(KeyMismatch, "invalid_idempotent_request", status=409)]
