@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 import pytest
+import zstandard
 from django.db import connection
 from django.utils import timezone
 
@@ -218,6 +219,16 @@ def test_late_sealer_is_refused_by_the_fence(house: House) -> None:
     assert Batch.objects.get().key == owner.key
 
 
+def test_late_sealer_is_refused_while_the_new_owner_has_not_sealed_yet(house: House) -> None:
+    house.planned(2)
+    late = claim(house)
+    expire_leases()
+    owner = claim(house)
+
+    assert not seal(late, compose(late))
+    assert seal(owner, compose(owner))
+
+
 def test_reopened_batch_has_the_same_bytes_and_people(house: House) -> None:
     house.planned(5)
     _, sealed = sealed_batch(house)
@@ -232,6 +243,17 @@ def test_changed_bytes_are_never_posted(house: House) -> None:
     house.planned(5)
     sealed_batch(house)
     BatchBody.objects.update(body=bytes(BatchBody.objects.get().body)[:-4])
+    expire_leases()
+
+    with pytest.raises(BodyMissingError):
+        reopen(claim(house))
+
+
+def test_other_bytes_for_the_same_people_are_never_posted(house: House) -> None:
+    house.planned(5)
+    _, sealed = sealed_batch(house)
+    other = sealed.body.replace(b"your plan", b"our plans")
+    BatchBody.objects.update(body=zstandard.compress(other))
     expire_leases()
 
     with pytest.raises(BodyMissingError):
