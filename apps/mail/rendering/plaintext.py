@@ -241,9 +241,7 @@ class _Reading:
 _MARKS = f"{_LINE}{_PARAGRAPH}{_CELL}{_SPACE}{_BREAK}"
 _RUN = re.compile(f"[{_MARKS} \n]+")
 # As `_RUN`, without the single spaces that stay as they are.
-_UNSETTLED = re.compile(
-    f"[{_MARKS} \\n]{{2,}}|[{_MARKS}\\n]|(?<={SHUT}) |(?<![{_MARKS} \\n]) (?={OPEN})"
-)
+_UNSETTLED = re.compile(f"[{_MARKS} \\n]{{2,}}|[{_MARKS}\\n]|(?<={SHUT}) | (?={OPEN})")
 _MARKED_RUN = re.compile(f"[{_MARKS}][{_MARKS} \n]*")
 _GAP = _HARD * 2
 _SCHEME = re.compile(r"^(?:https?://|mailto:|tel:)(.*?)/?$", re.IGNORECASE | re.DOTALL)
