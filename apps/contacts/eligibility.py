@@ -65,7 +65,10 @@ def stops(
 
 
 def heaviest(reasons: Iterable[SkipReason]) -> SkipReason | None:
-    return min(reasons, key=list(SkipReason).index, default=None)
+    return min(reasons, key=_WEIGHT.__getitem__, default=None)
+
+
+_WEIGHT = {reason: place for place, reason in enumerate(SkipReason)}
 
 
 def skip_reason_sql(
