@@ -246,9 +246,15 @@ def _parse(source: str, environment: StationEnvironment) -> BoundTemplate:
     try:
         template = environment.from_string(source)
     except LiquidError as error:
-        raise RenderFailedError(error.__cause__ or error, error.token) from error
+        raise RenderFailedError(_cause(error), error.token) from error
     _check_filters(template.nodes, environment)
     return template
+
+
+def _cause(error: LiquidError) -> BaseException:
+    """What the library wrapped because it had not expected it, such as too deep a recursion."""
+    unexpected = error.message == "unexpected liquid parsing error"
+    return error.__cause__ if unexpected and error.__cause__ else error
 
 
 def _check_filters(nodes: Sequence[Node], environment: StationEnvironment) -> None:

@@ -126,7 +126,8 @@ class _Rendering:
                 missing=self.missing,
             )
         except RenderFailedError as failure:
-            raise _problem_in(source.part, failure, source.restored) from failure
+            # What it was raised from may quote the recipient's data, and end in a log.
+            raise _problem_in(source.part, failure, source.restored) from None
 
 
 def compile_template(

@@ -80,8 +80,10 @@ def in_plain_words(error: BaseException) -> str:
         return "tags are nested too deeply; at most 30 levels"
     if isinstance(error, RecursionError):
         return "an expression is too long or nested too deeply"
-    said = str(error.message) if isinstance(error, LiquidError) else str(error)
-    return in_operators_words(said) or type(error).__name__
+    if isinstance(error, LiquidError):
+        return in_operators_words(str(error.message))
+    # Python's own messages quote the data, which may be somebody's address.
+    return f"this cannot be worked out with the data there is ({type(error).__name__})"
 
 
 def problem_from(error: BaseException, *, part: Part, line: int | None) -> TemplateProblem:

@@ -46,6 +46,10 @@ _WORDINGS: tuple[tuple[str, str], ...] = (
     (r"(?:(?:\w+: )?\w*?)(\w+?)_?\(\) missing .*", r"“\1” needs one more value, after a colon"),
     (r"(\w+): \w+\(\) takes .*", r"“\1” is given too many values"),
     (r"(\w+?)_?\(\) takes .*", r"“\1” is given too many values"),
+    (r"unknown operator '(.+)'", r"there is no comparison “\1”"),
+    # These quote the data, which may be somebody's address.
+    (r"could not cast string .*", "a text that is no number stands where a number is needed"),
+    (r"can't read property '(.+)'.*", r"“\1” cannot be read from an item of the list"),
     # The library fails to make its own message.
     (r"LiquidError\.__init__\(\) missing.*", "“concat” expects a list on both sides"),
     (r"expected (.+), found (.+)", r"expected \1, found \2"),

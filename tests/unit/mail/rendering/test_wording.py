@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import traceback
+
 import pytest
 
 from apps.mail.rendering import TemplateProblem
@@ -32,6 +34,9 @@ from tests.unit.mail.rendering.writing import html_of
         ("{{ 1 | modulo: 0 }}", "“modulo” divides by 0"),
         ("{% if 'a' < 1 %}{% endif %}", "a text and a number cannot be compared with “<” or “>”"),
         ("{% if 1 contains 2 %}{% endif %}", "“contains” looks into texts and lists, not into a n"),
+        ("{% if a !! b %}{% endif %}", "there is no comparison “!!”"),
+        ("{{ contact.email | base64_decode }}", "this cannot be worked out with the data there i"),
+        ("{{ traits.orders | map: 'name' | compact: 'x' }}", "“x” cannot be read from an item"),
         ("{% break %}", "“{% break %}” stands outside of a loop"),
     ],
 )
@@ -45,3 +50,12 @@ def test_mistakes_are_said_in_an_operator_s_words(source: str, said: str) -> Non
 
 def test_message_without_a_wording_is_said_as_it_is() -> None:
     assert in_operators_words("something new") == "something new"
+
+
+def test_problem_does_not_carry_the_recipient_s_data() -> None:
+    with pytest.raises(TemplateProblem) as info:
+        html_of("{{ contact.email | base64_decode }}")
+
+    shown = "".join(traceback.format_exception(info.value))
+    assert "zoë@example.com" not in shown
+    assert "ASCII" not in shown
