@@ -1,11 +1,9 @@
-"""Brand, provider account, sender."""
+"""A provider account."""
 
 from __future__ import annotations
 
 import secrets
-from zoneinfo import available_timezones
 
-from django.core.exceptions import ValidationError
 from django.core.validators import MinLengthValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
@@ -17,32 +15,6 @@ from apps.brands.secrets import EncryptedTextField
 def make_webhook_token() -> str:
     """An unguessable part of the path at which one account's webhooks arrive."""
     return secrets.token_urlsafe(24)
-
-
-def check_timezone(value: str) -> None:
-    if value not in available_timezones():
-        raise ValidationError("Not a time zone of the IANA list, such as Europe/Berlin.")
-
-
-class Brand(models.Model):
-    """Somebody in whose name mail and texts go out; contacts and rights belong to one brand."""
-
-    slug = models.SlugField(max_length=40, unique=True)
-    name = models.CharField(max_length=100)
-    postal_address = models.TextField(
-        blank=True, help_text="Shown in every commercial mail; none is launched without it."
-    )
-    website = models.URLField(blank=True)
-    timezone = models.CharField(max_length=64, default="UTC", validators=[check_timezone])
-    locale = models.CharField(max_length=16, default="en")
-    transactional_after_complaint = models.BooleanField(
-        default=True,
-        help_text="Whether receipts and the like still go to people who complained of bulk mail.",
-    )
-    created_at = models.DateTimeField(db_default=Now())
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class ProviderAccountQuerySet(models.QuerySet["ProviderAccount"]):
@@ -95,34 +67,3 @@ class ProviderAccount(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-
-class Sender(models.Model):
-    """A From address of a brand and the account that may send for it."""
-
-    brand = models.ForeignKey(Brand, on_delete=models.PROTECT, related_name="senders")
-    account = models.ForeignKey(ProviderAccount, on_delete=models.PROTECT, related_name="senders")
-    name = models.CharField(max_length=100)
-    email = models.EmailField()
-    reply_to = models.EmailField(blank=True)
-    is_default = models.BooleanField(default=False)
-    verified_at = models.DateTimeField(
-        null=True, blank=True, help_text="When the provider last listed the domain as verified."
-    )
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                name="sender_one_default_per_brand",
-                fields=["brand"],
-                condition=Q(is_default=True),
-            ),
-            models.UniqueConstraint(name="sender_once_per_brand", fields=["brand", "email"]),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.name} <{self.email}>"
-
-    @property
-    def domain(self) -> str:
-        return self.email.rpartition("@")[2].lower()
