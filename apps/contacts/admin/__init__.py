@@ -1,0 +1,1 @@
+"""Contacts, topics, suppressions and imports in the admin."""
