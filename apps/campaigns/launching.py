@@ -51,13 +51,14 @@ def launch(*, campaign_id: int, by: str, client: DomainLister | None = None) -> 
 def _launch_checked(checked: Campaign, by: str) -> Mailing:
     """Of two at once, the second waits at the row and then finds the first one's mailing."""
     locked = Campaign.objects.select_for_update(no_key=True).get(pk=checked.pk)
-    resolved = references.resolve(audience.parse(checked.audience), brand_id=checked.brand_id)
+    rules = audience.parse(checked.audience)
+    resolved = references.resolve(rules, brand_id=checked.brand_id)
     if _meaning(locked) != _meaning(checked) or not resolved.complete:
         raise ChangedMeanwhileError(
             "The campaign, or a topic it names, was changed while it was being checked: look at it"
             " and launch again."
         )
-    mailing = _make_mailing(checked)
+    mailing = _make_mailing(checked, resolved.topic_groups(rules))
     launched = (
         Campaign.objects.drafts()
         .filter(pk=checked.pk)
@@ -74,7 +75,7 @@ def _launch_checked(checked: Campaign, by: str) -> Mailing:
     return mailing
 
 
-def _make_mailing(campaign: Campaign) -> Mailing:
+def _make_mailing(campaign: Campaign, topic_groups: list[list[int]]) -> Mailing:
     template = campaign.template
     return mailings.create_bulk_mailing(
         name=campaign.name,
@@ -83,6 +84,7 @@ def _make_mailing(campaign: Campaign) -> Mailing:
         subject=template.subject,
         html=template.html,
         text=template.text,
+        topic_groups=topic_groups,
     )
 
 

@@ -66,6 +66,12 @@ class Resolved:
     def complete(self) -> bool:
         return not (self.unknown_topics or self.unknown_campaigns)
 
+    def topic_groups(self, audience: Audience) -> list[list[int]]:
+        """An opt-in to one topic of each list is what being meant needs, until a mail is sealed."""
+        rule = audience.topics
+        groups = [rule.any, *((slug,) for slug in rule.all)]
+        return [[self.references.topics[slug] for slug in group] for group in groups if group]
+
 
 def resolve(audience: Audience, *, brand_id: int) -> Resolved:
     """Looks up every name among the brand's own; at most two queries."""

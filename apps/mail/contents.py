@@ -32,6 +32,7 @@ class MailingContent:
     reply_to: str
     brand: dict[str, str]
     timezone: str
+    topic_groups: tuple[tuple[int, ...], ...] = ()
 
 
 KEPT_AT_MOST = 200
@@ -69,6 +70,7 @@ def describe(mailing: Mailing) -> MailingContent:
             "website": brand.website,
         },
         timezone=brand.timezone,
+        topic_groups=tuple(tuple(group) for group in mailing.topic_groups),
     )
 
 

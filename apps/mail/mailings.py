@@ -33,11 +33,19 @@ CANCEL_PAGE = 200
 
 
 def create_bulk_mailing(  # noqa: PLR0913 - what a mailing is made of, all by keyword
-    *, name: str, sender: Sender, mail_class: MailClass, subject: str, html: str, text: str
+    *,
+    name: str,
+    sender: Sender,
+    mail_class: MailClass,
+    subject: str,
+    html: str,
+    text: str,
+    topic_groups: Sequence[Sequence[int]] = (),
 ) -> Mailing:
     """Makes a running mailing whose audience is still to be planned.
 
-    The audience is everybody who is a contact of the brand now: who joins later is not in it.
+    The audience is everybody who is a contact of the brand now: who joins later is not in it. Who
+    leaves the last topic of one of `topic_groups` before the mail is sealed gets nothing.
     """
     month = _this_month()
     partitions.ensure_partitions(MESSAGE_TABLE, around=month)
@@ -52,6 +60,7 @@ def create_bulk_mailing(  # noqa: PLR0913 - what a mailing is made of, all by ke
         mail_class=mail_class,
         month=month,
         audience_until=last or 0,
+        topic_groups=[list(group) for group in topic_groups],
         correlation_id=correlation_id(),
     )
 

@@ -212,8 +212,8 @@ SELECT m.id, m.mailing_id, m.contact_id, m.address, m.variables,
 def _recipients(batch: ClaimedBatch) -> Iterable[Recipient]:
     """In the order of their ids. A batch of singles may mix mail classes: one query for each."""
     found: list[Recipient] = []
-    for mail_class, mailing_ids in _mailings_by_class(batch).items():
-        reason_sql, params = skip_reason_sql(mail_class, contact_alias="c")
+    for rules, mailing_ids in _mailings_by_rules(batch).items():
+        reason_sql, params = rules.skip_reason()
         query = _RECIPIENTS.format(
             reason=reason_sql,
             of_mailings="" if batch.mailing_id else "AND m.mailing_id = ANY(%(mailings)s)",
@@ -232,7 +232,22 @@ def _recipients(batch: ClaimedBatch) -> Iterable[Recipient]:
     return sorted(found, key=lambda one: one.message_id)
 
 
-def _mailings_by_class(batch: ClaimedBatch) -> dict[MailClass, set[int]]:
+@dataclass(frozen=True)
+class _Rules:
+    """What decides who of a mailing is skipped: those that share it are asked in one query."""
+
+    mail_class: MailClass
+    topic_groups: tuple[tuple[int, ...], ...]
+
+    def skip_reason(self) -> tuple[str, dict[str, Any]]:
+        """As `skip_reason_sql`, with an opt-in to one topic of each group."""
+        groups = self.topic_groups or ((),)
+        asked = [skip_reason_sql(self.mail_class, topic_ids=group) for group in groups]
+        params = {name: value for _, given in asked for name, value in given.items()}
+        return f"coalesce({', '.join(sql for sql, _ in asked)})", params
+
+
+def _mailings_by_rules(batch: ClaimedBatch) -> dict[_Rules, set[int]]:
     if batch.mailing_id is not None:
         ids = {batch.mailing_id}
     else:
@@ -241,10 +256,10 @@ def _mailings_by_class(batch: ClaimedBatch) -> dict[MailClass, set[int]]:
                 "mailing_id", flat=True
             )
         )
-    by_class: dict[MailClass, set[int]] = defaultdict(set)
+    by_rules: dict[_Rules, set[int]] = defaultdict(set)
     for mailing_id, content in mailing_contents(ids).items():
-        by_class[content.mail_class].add(mailing_id)
-    return by_class
+        by_rules[_Rules(content.mail_class, content.topic_groups)].add(mailing_id)
+    return by_rules
 
 
 def _recipient(row: tuple[Any, ...]) -> Recipient:
