@@ -29,6 +29,11 @@ class Brand(models.Model):
         default=True,
         help_text="Whether receipts and the like still go to people who complained of bulk mail.",
     )
+    requires_approval = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Whether a second person must approve each campaign before it is launched.",
+    )
     created_at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:
