@@ -9,6 +9,7 @@ from pathlib import Path
 
 import environ
 
+from config import desk
 from config.environment import Reader, SettingProblem, quit_on_problem
 from config.logs import configure_logs
 from config.reporting import report_errors
@@ -88,6 +89,7 @@ except SettingProblem as problem:
 # --- Django -----------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "unfold",
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -95,6 +97,9 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "apps.queues",
     "apps.brands",
     "apps.contacts",
@@ -194,6 +199,9 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "UNAUTHENTICATED_USER": None,
 }
+
+UNFOLD = desk.UNFOLD
+SIDEBAR = desk.SIDEBAR
 
 LOGGING_CONFIG = None
 configure_logs(level=LOG_LEVEL, as_json=LOG_FORMAT == "json")

@@ -1,0 +1,80 @@
+"""How admin looks: its name, its colours, and what stands in its side bar."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Each line: the model, its icon (a Material symbol), its name where it differs from the model's.
+# A model without a page in admin is left out, and so is one of which the operator may see nothing.
+SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
+    (
+        "Campaigns",
+        (
+            ("campaigns.Campaign", "campaign", "Campaigns"),
+            ("mail.Template", "draft", "Templates"),
+        ),
+    ),
+    (
+        "People",
+        (
+            ("contacts.Contact", "group", "Contacts"),
+            ("contacts.Topic", "label", "Topics"),
+            ("contacts.Suppression", "block", "Suppressions"),
+            ("contacts.FileImport", "upload_file", "Imports"),
+        ),
+    ),
+    (
+        "Mail",
+        (
+            ("mail.Mailing", "outgoing_mail", "Mailings"),
+            ("mail.Message", "mail", "Recipients"),
+            ("mail.Batch", "stacked_email", "Batches"),
+            ("mail.DeliveryEvent", "move_to_inbox", "Delivery events"),
+        ),
+    ),
+    (
+        "Queues",
+        (
+            ("queues.DeadLetter", "running_with_errors", "Dead letters"),
+            ("queues.SchedulePeriod", "schedule", "Scheduled jobs"),
+        ),
+    ),
+    (
+        "Set-up",
+        (
+            ("brands.Brand", "storefront", "Brands"),
+            ("brands.Sender", "alternate_email", "Senders"),
+            ("brands.ProviderAccount", "cloud", "Provider accounts"),
+            ("brands.ApiKey", "key", "API keys"),
+            ("station.WebhookEndpoint", "webhook", "Webhooks"),
+            ("auth.User", "person", "Operators"),
+            ("brands.Grant", "shield_person", "Rights"),
+            ("brands.AuditEntry", "history", "Audit log"),
+        ),
+    ),
+)
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Flux Station",
+    "SITE_HEADER": "Flux Station",
+    "SITE_SYMBOL": "hub",
+    "SITE_URL": None,
+    "ENVIRONMENT": "apps.brands.admin.navigation.environment",
+    "COLORS": {
+        # Dark enough from 600 on for white text on it (at least 4.5 : 1).
+        "primary": {
+            "50": "oklch(97.7% .013 236.62)",
+            "100": "oklch(95.1% .026 236.824)",
+            "200": "oklch(90.1% .058 230.902)",
+            "300": "oklch(82.8% .111 230.318)",
+            "400": "oklch(74.6% .16 232.661)",
+            "500": "oklch(66% .15 240)",
+            "600": "oklch(50% .134 242.749)",
+            "700": "oklch(44.3% .11 240.79)",
+            "800": "oklch(39.1% .09 240.876)",
+            "900": "oklch(34% .08 241)",
+            "950": "oklch(29.3% .066 243.157)",
+        },
+    },
+    "SIDEBAR": {"show_search": False, "navigation": "apps.brands.admin.navigation.sidebar"},
+}
