@@ -1,4 +1,4 @@
-"""The campaign: what an operator sends to many."""
+"""What an operator sends to many."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any
 
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import Func, Q, Value
+from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Now
 from django.db.models.lookups import Exact
 
 from apps.brands.models import Brand, Sender
 from apps.mail.models import Mailing, Template
 
-DRAFT = "draft"
+DRAFT, SCHEDULED, MISSED = "draft", "scheduled", "missed"
 
 
 def _is_object(field: str) -> Exact[Any]:
@@ -24,6 +24,10 @@ def _is_object(field: str) -> Exact[Any]:
 class CampaignQuerySet(models.QuerySet["Campaign"]):
     def drafts(self) -> CampaignQuerySet:
         return self.filter(mailing=None)
+
+    def scheduled(self) -> CampaignQuerySet:
+        """Waiting for their time."""
+        return self.drafts().filter(scheduled_at__isnull=False, missed_at=None)
 
     def launched(self) -> CampaignQuerySet:
         return self.exclude(mailing=None)
@@ -39,6 +43,10 @@ class Campaign(models.Model):
     `audience` holds the rules (see `audience`). `frozen_references` keeps what the names in them
     meant at the moment of the launch, and a trigger refuses every later change: the planner reads
     both again and again while it works.
+
+    A scheduled one is started between `scheduled_at` and `latest_start`, or never: then `missed_at`
+    and `missed_reason` say so. `scheduled_as` is the fingerprint of what was scheduled (see
+    `fingerprints`). `authors` are all who wrote it, of whom none may approve it.
     """
 
     brand = models.ForeignKey(Brand, on_delete=models.PROTECT, related_name="campaigns")
@@ -63,6 +71,19 @@ class Campaign(models.Model):
     )
     launched_at = models.DateTimeField(null=True, blank=True, editable=False)
     launched_by = models.CharField(max_length=150, blank=True, editable=False)
+    scheduled_at = models.DateTimeField(null=True, blank=True, editable=False)
+    latest_start = models.DateTimeField(null=True, blank=True, editable=False)
+    scheduled_by = models.CharField(max_length=150, blank=True, db_default="", editable=False)
+    scheduled_as = models.CharField(max_length=64, blank=True, db_default="", editable=False)
+    start_tried_at = models.DateTimeField(null=True, blank=True, editable=False)
+    missed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    missed_reason = models.CharField(max_length=500, blank=True, db_default="", editable=False)
+    authors = models.JSONField(
+        default=list,
+        blank=True,
+        editable=False,
+        db_default=Value([], output_field=models.JSONField()),
+    )
     created_at = models.DateTimeField(db_default=Now())
 
     objects = CampaignQuerySet.as_manager()
@@ -93,6 +114,31 @@ class Campaign(models.Model):
                 )
                 & ~Q(launched_by=""),
             ),
+            models.CheckConstraint(
+                name="campaign_scheduled_all_or_nothing",
+                condition=Q(
+                    scheduled_at__isnull=True,
+                    latest_start__isnull=True,
+                    scheduled_by="",
+                    scheduled_as="",
+                    missed_at__isnull=True,
+                )
+                | Q(scheduled_at__isnull=False, latest_start__gte=F("scheduled_at"))
+                & ~Q(scheduled_by="")
+                & ~Q(scheduled_as=""),
+            ),
+            models.CheckConstraint(
+                name="campaign_missed_with_reason",
+                condition=Q(missed_at__isnull=True, missed_reason="")
+                | Q(missed_at__isnull=False, mailing__isnull=True) & ~Q(missed_reason=""),
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["scheduled_at"],
+                name="campaign_scheduled",
+                condition=Q(scheduled_at__isnull=False, missed_at=None, mailing=None),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -100,5 +146,9 @@ class Campaign(models.Model):
 
     @property
     def state(self) -> str:
-        """`draft`, or the state of the mailing."""
-        return self.mailing.state if self.mailing else DRAFT
+        """`draft`, `scheduled` or `missed`; once it was launched, the state of the mailing."""
+        if self.mailing:
+            return self.mailing.state
+        if self.missed_at:
+            return MISSED
+        return SCHEDULED if self.scheduled_at else DRAFT
