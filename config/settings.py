@@ -66,8 +66,15 @@ try:
         "FLUX_MESSAGE_RETENTION_MONTHS", default=25, at_least=1
     )
     EVENT_RETENTION_MONTHS = read.whole_number("FLUX_EVENT_RETENTION_MONTHS", default=3, at_least=1)
+    AUDIT_RETENTION_MONTHS = read.whole_number(
+        "FLUX_AUDIT_RETENTION_MONTHS", default=25, at_least=1
+    )
     # Single mails that come close together share a provider call.
     SINGLE_GATHER_MS = read.whole_number("FLUX_SINGLE_GATHER_MS", default=250, at_least=0)
+    # Uploaded files: a folder that web and the workers of the queue `imports` share.
+    IMPORT_DIR = Path(read.text("FLUX_IMPORT_DIR", default=str(VAR_DIR / "imports")))
+    IMPORT_LIMIT_MB = read.whole_number("FLUX_IMPORT_LIMIT_MB", default=200, at_least=1)
+    IMPORT_RETENTION_DAYS = read.whole_number("FLUX_IMPORT_RETENTION_DAYS", default=7, at_least=1)
     SWEEP_SECONDS = read.number("FLUX_SWEEP_SECONDS", default=1, at_least=0.05)
     LIMITER_WORKER_FLOOR = read.whole_number("FLUX_LIMITER_WORKER_FLOOR", default=10, at_least=1)
     SENTRY_DSN = read.text("SENTRY_DSN", default="")
@@ -120,6 +127,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "apps.brands.acting.ActorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
