@@ -15,7 +15,10 @@ import certifi
 from apps.queues.outbound.errors import NotSent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    # Whether a connection may be made to this numeric address.
+    Admission = Callable[[str], bool]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -63,13 +66,23 @@ def tls_context(ca_file: str | None) -> ssl.SSLContext:
     return context
 
 
-def dial(origin: Origin, *, deadline: float, context: ssl.SSLContext | None) -> socket.socket:
+def dial(
+    origin: Origin,
+    *,
+    deadline: float,
+    context: ssl.SSLContext | None,
+    admit: Admission | None = None,
+) -> socket.socket:
     """A connected socket, with TLS where a context is given; raises `NotSent`.
 
-    `deadline` is monotonic. The look-up of the name is the one step that cannot be cut short.
+    `deadline` is monotonic. The look-up of the name is the one step that cannot be cut short. The
+    name is looked up once, and only what was found is connected to: `admit` sees every address
+    before that, and one that it refuses refuses the host.
     """
     with _refusals_told_apart():
         found = socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+    if admit is not None and not all(admit(str(address[0])) for *_, address in found):
+        raise NotSent("address")
     sock = _connect_first(found, deadline)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

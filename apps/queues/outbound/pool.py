@@ -14,7 +14,7 @@ from apps.queues.outbound.wire import Wire
 if TYPE_CHECKING:
     import ssl
 
-    from apps.queues.outbound.dialling import Origin
+    from apps.queues.outbound.dialling import Admission, Origin
 
 _MOST_IDLE = 16
 
@@ -45,11 +45,13 @@ class Pool:
         context: ssl.SSLContext | None,
         stall_s: float,
         idle_limit_s: float,
+        admit: Admission | None = None,
     ) -> None:
         self._origin = origin
         self._context = context
         self._stall_s = stall_s
         self._idle_limit_s = idle_limit_s
+        self._admit = admit
         self._begin()
 
     def take(self, *, deadline: float) -> Connection:
@@ -61,7 +63,7 @@ class Pool:
             if fresh and connection.wire.is_idle():
                 return connection
             connection.close()
-        sock = dial(self._origin, deadline=deadline, context=self._context)
+        sock = dial(self._origin, deadline=deadline, context=self._context, admit=self._admit)
         return Connection(self._origin, Wire(sock, stall_s=self._stall_s))
 
     def put(self, connection: Connection) -> None:

@@ -643,3 +643,99 @@ def test_tls_to_a_plain_server_sends_nothing() -> None:
 
     assert isinstance(failure, NotSent)
     assert failure.reason in ("tls", "reset")
+
+
+def test_host_with_an_address_that_is_not_admitted_is_never_connected_to() -> None:
+    with (
+        ScriptedServer(answer_always) as server,
+        transport(server.url, admit=lambda address: address != "127.0.0.1") as sender,
+    ):
+        failure = failure_of(sender)
+
+    assert isinstance(failure, NotSent)
+    assert failure.reason == "address"
+    assert server.connections == 0
+
+
+def test_one_address_that_is_not_admitted_refuses_a_host_with_several(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with ScriptedServer(answer_always) as server:
+        found = [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, server.port))
+            for address in ("127.0.0.1", "127.0.0.2")
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        with transport(server.url, admit=lambda address: address != "127.0.0.2") as sender:
+            failure = failure_of(sender)
+
+    assert failure.reason == "address"
+    assert server.connections == 0
+
+
+def test_name_is_looked_up_once_so_that_the_admitted_address_is_the_one_connected_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A name that changes its address between check and connection must not get through."""
+    look_ups: list[str] = []
+    with ScriptedServer(answer_always) as server:
+
+        def changing(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+            look_ups.append(host)
+            address = "127.0.0.1" if len(look_ups) == 1 else "127.0.0.9"
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+
+        monkeypatch.setattr(socket, "getaddrinfo", changing)
+        url = f"http://receiver.test:{server.port}"
+        with transport(url, admit=lambda address: address == "127.0.0.1") as sender:
+            answer = post(sender)
+
+    assert answer.status == 200
+    assert look_ups == ["receiver.test"]
+    assert f"Host: receiver.test:{server.port}".encode() in server.requests[0]
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "expected"),
+    [
+        (b"Content-Length: 500\r\n", b"a" * 500, 100),
+        (b"Transfer-Encoding: chunked\r\n", b"1f4\r\n" + b"a" * 500 + b"\r\n0\r\n\r\n", 100),
+        (b"", b"a" * 500, 100),
+        (b"Content-Encoding: gzip\r\nContent-Length: 4\r\n", b"\x1f\x8b..", 4),
+        (b"Content-Length: 500\r\n", b"broken off", 10),
+    ],
+)
+def test_cut_answer_has_its_status_whatever_its_body_does(
+    head: bytes, body: bytes, expected: int
+) -> None:
+    with (
+        ScriptedServer(sends(b"HTTP/1.1 202 Accepted\r\n" + head + b"\r\n" + body)) as server,
+        transport(server.url, max_answer_bytes=100, cut_answers=True) as sender,
+    ):
+        answer = post(sender)
+
+    assert answer.status == 202
+    assert len(answer.body) == expected
+
+
+def test_cut_answer_read_to_its_end_keeps_the_connection() -> None:
+    with (
+        ScriptedServer(answer_always) as server,
+        transport(server.url, cut_answers=True) as sender,
+    ):
+        assert post(sender).body == b"{}"
+        assert post(sender).body == b"{}"
+
+    assert server.connections == 1
+
+
+def test_cut_answer_that_goes_on_is_not_taken_for_the_next_one() -> None:
+    long = b"HTTP/1.1 200 OK\r\nContent-Length: 300\r\n\r\n" + b"a" * 300
+    with (
+        ScriptedServer(sends(long)) as server,
+        transport(server.url, max_answer_bytes=100, cut_answers=True) as sender,
+    ):
+        assert post(sender).status == 200
+        assert post(sender).status == 200
+
+    assert server.connections == 2
