@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.db import connection
 
+from apps.mail.reports.figures import FOLD_AFTER_SECONDS
 from apps.queues.names import TaskName
 from apps.queues.sweeping import Due
 
@@ -83,6 +84,17 @@ def due_events() -> Iterable[Due]:
         )
         waiting = int(cursor.fetchone()[0])
     return [Due(TaskName.APPLY_EVENTS, waiting, {})] if waiting else []
+
+
+def due_figures() -> Iterable[Due]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT made_at < statement_timestamp() - make_interval(secs => %s)"
+            "  FROM mail_figurechange ORDER BY id LIMIT 1",
+            [FOLD_AFTER_SECONDS],
+        )
+        row = cursor.fetchone()
+    return [Due(TaskName.FOLD_FIGURES, 1, {})] if row and row[0] else []
 
 
 def _per_account(task: TaskName, query: str) -> list[Due]:

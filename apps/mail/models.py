@@ -8,11 +8,32 @@ growing tables are decided in docs/adr/0003.
 from __future__ import annotations
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
 from django.db.models.functions import Now
 
 from apps.brands.models import Brand, ProviderAccount, Sender
 from apps.contacts.eligibility import MailClass
+from apps.mail.reports.models import Bounce, Click, DailyFigure, FigureChange, Link
+
+__all__ = [
+    "BATCH_SIZE",
+    "AudiencePage",
+    "Batch",
+    "BatchAttempt",
+    "BatchBody",
+    "Bounce",
+    "Click",
+    "Content",
+    "DailyFigure",
+    "DeliveryEvent",
+    "FigureChange",
+    "Link",
+    "Mailing",
+    "MailingQuerySet",
+    "Message",
+    "MessageQuerySet",
+    "Template",
+]
 
 BATCH_SIZE = 100  # Resend's limit for one call
 
@@ -87,6 +108,12 @@ class Mailing(models.Model):
     audience_cursor = models.BigIntegerField(default=0)
     audience_until = models.BigIntegerField(default=0)
     audience_completed_at = models.DateTimeField(null=True)
+    topic_groups = models.JSONField(
+        default=list,
+        blank=True,
+        db_default=Value([], output_field=models.JSONField()),
+        help_text="Lists of topic ids: each recipient needs an opt-in to one of each list.",
+    )
     correlation_id = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField(db_default=Now())
     completed_at = models.DateTimeField(null=True)
@@ -213,6 +240,9 @@ class Batch(models.Model):
                 fields=["account", "due_at"],
                 name="batch_open_by_account",
                 condition=Q(state="calling") | Q(state="planned", mailing__isnull=True),
+            ),
+            models.Index(
+                fields=["settled_at"], name="batch_in_doubt", condition=Q(state="unknown")
             ),
         ]
 

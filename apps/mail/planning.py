@@ -46,14 +46,32 @@ class PlannedPage:
     complete: bool
 
 
-_PAGE = f"""
-WITH page AS MATERIALIZED (
+# Who is meant, and who of them is skipped why: a dry run asks in the same words.
+_PEOPLE = """
     SELECT c.id, c.address,
-           CASE WHEN {{exclude}} THEN 'excluded' ELSE {{reason}} END AS reason
+           CASE WHEN {exclude} THEN 'excluded' ELSE {reason} END AS reason
       FROM contacts_contact c
-     WHERE c.brand_id = %(brand)s AND c.id > %(cursor)s AND c.id <= %(until)s AND ({{include}})
-     ORDER BY c.id LIMIT {PAGE_SIZE}
-), numbered AS MATERIALIZED (
+     WHERE c.brand_id = %(brand)s AND c.id > %(cursor)s AND c.id <= %(until)s AND ({include})
+     ORDER BY c.id LIMIT {size}
+"""
+
+
+def people_sql(
+    selection: Selection, mail_class: MailClass, *, size: int
+) -> tuple[str, dict[str, Any]]:
+    """The next `size` people as rows of id, address and reason (null: to be mailed).
+
+    The statement around it gives `brand`, `cursor` and `until` besides the parameters returned.
+    """
+    reason, params = skip_reason_sql(mail_class, contact_alias="c")
+    statement = _PEOPLE.format(
+        include=selection.include, exclude=selection.exclude, reason=reason, size=size
+    )
+    return statement, {**params, **selection.params}
+
+
+_PAGE = f"""
+WITH page AS MATERIALIZED ({{people}}), numbered AS MATERIALIZED (
     SELECT id, address, reason,
            (row_number() OVER (PARTITION BY reason IS NULL ORDER BY id) - 1) / {BATCH_SIZE} AS chunk
       FROM page
@@ -105,16 +123,12 @@ def plan_page(*, mailing_id: int, selection: Selection) -> PlannedPage:
 def _insert_page(
     mailing: Mailing, selection: Selection
 ) -> tuple[int, int | None, int, int, dict[str, int]]:
-    reason_sql, params = skip_reason_sql(MailClass(mailing.mail_class), contact_alias="c")
-    statement = _PAGE.format(
-        include=selection.include, exclude=selection.exclude, reason=reason_sql
-    )
+    people, params = people_sql(selection, MailClass(mailing.mail_class), size=PAGE_SIZE)
     with connection.cursor() as cursor:
         cursor.execute(
-            statement,
+            _PAGE.format(people=people),
             {
                 **params,
-                **selection.params,
                 "brand": mailing.brand_id,
                 "cursor": mailing.audience_cursor,
                 "until": mailing.audience_until,

@@ -7,7 +7,7 @@ million recipients; `results` counts the messages themselves. At rest they agree
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -28,7 +28,8 @@ class Progress:
     `failed`, `unknown`, `skipped_later` or still `pending` (`in_flight` of these are in a call or
     wait for its answer). `account_stopped` is why, where the provider account sends nothing at all.
     `skipped` has everybody skipped, `skipped_by_reason` those whose reason
-    was known while planning. `complete`: nothing is left to plan or send.
+    was known while planning. `happened` has the figures of the mailing by kind and reason.
+    `complete`: nothing is left to plan or send.
     """
 
     state: str
@@ -44,6 +45,17 @@ class Progress:
     in_flight: int
     skipped_later: int
     skipped_by_reason: Mapping[str, int]
+    happened: Mapping[tuple[str, str], int] = field(default_factory=dict)
+
+    def by_reason(self, state: Message.State) -> dict[str, int]:
+        """Of failed, unknown or skipped ones (however late): the most frequent reason first."""
+        found = Counter(self.skipped_by_reason if state == Message.State.SKIPPED else {})
+        found.update({reason: n for (kind, reason), n in self.happened.items() if kind == state})
+        return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+    def reached(self, kind: str) -> int:
+        """How many were delivered, bounced, opened and so on (see `FigureKind`)."""
+        return self.happened.get((kind, ""), 0)
 
     @property
     def skipped(self) -> int:
@@ -63,7 +75,7 @@ SELECT mailing.state, mailing.state_reason, account.stopped_reason,
        mailing.audience_completed_at IS NOT NULL,
        pages.planned, pages.skipped::text,
        batches.sent, batches.failed, batches.unknown, batches.skipped,
-       batches.size, batches.in_flight
+       batches.size, batches.in_flight, figures.happened::text
   FROM mail_mailing mailing
   JOIN brands_provideraccount account ON account.id = mailing.account_id
  CROSS JOIN LATERAL (
@@ -78,12 +90,22 @@ SELECT mailing.state, mailing.state_reason, account.stopped_reason,
                            FILTER (WHERE state = 'calling'), 0) AS in_flight
              FROM mail_batch WHERE mailing_id = mailing.id
        ) batches
+ CROSS JOIN LATERAL (
+           SELECT jsonb_agg(jsonb_build_array(kind, reason, number)) AS happened
+             FROM (SELECT kind, reason, sum(number) AS number
+                     FROM (SELECT kind, reason, number FROM mail_dailyfigure
+                            WHERE mailing_id = mailing.id
+                            UNION ALL
+                           SELECT kind, reason, number FROM mail_figurechange
+                            WHERE mailing_id = mailing.id) daily
+                    GROUP BY kind, reason HAVING sum(number) <> 0) summed
+       ) figures
  WHERE mailing.id = %s
 """
 
 
 def progress(mailing: Mailing) -> Progress:
-    """One query over batches and pages, never over messages: some ms for a million recipients.
+    """One query over batches, pages and figures, never over messages: some ms for a million.
 
     For bulk mailings; the batches of a stream belong to several mailings.
     """
@@ -92,7 +114,7 @@ def progress(mailing: Mailing) -> Progress:
         row: tuple[Any, ...] | None = cursor.fetchone()
     if row is None:
         raise Mailing.DoesNotExist(f"There is no mailing {mailing.pk}.")
-    state, state_reason, account_stopped, audience_complete, planned, pages, *counts = row
+    state, state_reason, account_stopped, audience_complete, planned, pages, *counts, happened = row
     sent, failed, unknown, skipped_later, size, in_flight = map(int, counts)
     by_reason = _added_up(pages)
     return Progress(
@@ -109,6 +131,10 @@ def progress(mailing: Mailing) -> Progress:
         in_flight=in_flight,
         skipped_later=skipped_later,
         skipped_by_reason=by_reason,
+        happened={
+            (kind, reason): number
+            for kind, reason, number in (orjson.loads(happened) if happened else ())
+        },
     )
 
 

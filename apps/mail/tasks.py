@@ -2,6 +2,7 @@ from celery import shared_task
 
 from apps.mail import mailings, retention, sending
 from apps.mail.events import applying
+from apps.mail.reports import figures
 from apps.queues import schedules
 from apps.queues.names import TaskName
 
@@ -25,6 +26,11 @@ def close_mailings(**_: object) -> None:
 @shared_task(name=TaskName.APPLY_EVENTS)
 def apply_events(**_: object) -> None:
     applying.apply_events()
+
+
+@shared_task(name=TaskName.FOLD_FIGURES)
+def fold_figures(**_: object) -> None:
+    figures.fold_changes()
 
 
 @shared_task(name=TaskName.ENFORCE_RETENTION)

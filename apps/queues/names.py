@@ -11,9 +11,11 @@ class Queue(StrEnum):
     SINGLE_EMAIL = "single-email"
     BATCH_EMAIL = "batch-email"
     EVENTS = "events"
+    IMPORTS = "imports"
     MAINTENANCE = "maintenance"
     SEGMENTS = "segments"
     SMS = "sms"
+    WEBHOOKS = "webhooks"
 
 
 class TaskName(StrEnum):
@@ -25,5 +27,13 @@ class TaskName(StrEnum):
     SEND_SINGLES = "mail.send_singles"
     CLOSE_MAILINGS = "mail.close_mailings"
     APPLY_EVENTS = "mail.apply_events"
+    FOLD_FIGURES = "mail.fold_figures"
     ENFORCE_RETENTION = "mail.enforce_retention"
+    ADVANCE_UPLOAD = "contacts.advance_upload"
+    PRUNE_UPLOADS = "contacts.prune_uploads"
+    COLLECT_WEBHOOKS = "station.collect_webhooks"
+    SEND_WEBHOOKS = "station.send_webhooks"
     PLAN_AUDIENCE = "campaigns.plan_audience"
+    START_SCHEDULED = "campaigns.start_scheduled"
+    RUN_DRY = "campaigns.run_dry"
+    DELETE_DRY_RUNS = "campaigns.delete_dry_runs"

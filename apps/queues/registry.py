@@ -32,11 +32,11 @@ class QueueSpec:
 _SPECS = (
     QueueSpec(
         Queue.CONTROL,
-        "Quick steps that operators wait for: closing mailings, cancelling",
+        "What operators wait for: closing mailings, starting campaigns, dry runs in short turns",
         concurrency=2,
         task_seconds=60,
         usual_wait_seconds=1,
-        tasks=(TaskName.CLOSE_MAILINGS,),
+        tasks=(TaskName.CLOSE_MAILINGS, TaskName.START_SCHEDULED, TaskName.RUN_DRY),
     ),
     QueueSpec(
         Queue.AUDIENCE,
@@ -64,11 +64,19 @@ _SPECS = (
     ),
     QueueSpec(
         Queue.EVENTS,
-        "Working off the provider's delivery events",
+        "Working off the provider's delivery events, and the figures they change",
         concurrency=2,
         task_seconds=120,
         usual_wait_seconds=10,
-        tasks=(TaskName.APPLY_EVENTS,),
+        tasks=(TaskName.APPLY_EVENTS, TaskName.FOLD_FIGURES, TaskName.COLLECT_WEBHOOKS),
+    ),
+    QueueSpec(
+        Queue.IMPORTS,
+        "Uploaded files, previewed and imported: minutes each, and somebody watches",
+        concurrency=2,
+        task_seconds=900,
+        usual_wait_seconds=5,
+        tasks=(TaskName.ADVANCE_UPLOAD,),
     ),
     QueueSpec(
         Queue.MAINTENANCE,
@@ -80,6 +88,8 @@ _SPECS = (
             TaskName.MAINTAIN_PARTITIONS,
             TaskName.PRUNE_PERIODS,
             TaskName.ENFORCE_RETENTION,
+            TaskName.DELETE_DRY_RUNS,
+            TaskName.PRUNE_UPLOADS,
         ),
     ),
     QueueSpec(
@@ -95,6 +105,14 @@ _SPECS = (
         concurrency=4,
         task_seconds=120,
         usual_wait_seconds=60,
+    ),
+    QueueSpec(
+        Queue.WEBHOOKS,
+        "Telling other systems what happened, endpoint by endpoint",
+        concurrency=4,
+        task_seconds=120,
+        usual_wait_seconds=10,
+        tasks=(TaskName.SEND_WEBHOOKS,),
     ),
 )
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import structlog
 from django.db import InterfaceError, OperationalError, connection, transaction
 
+from apps.mail.events.noting import note_bounces, note_clicks
 from apps.mail.events.reading import Report, WaitingEvent, concerns_mail, read
 from apps.mail.events.standings import Rise, Target, lock_targets, raise_messages
 from apps.mail.events.suppressing import Match, suppress_reported
@@ -179,6 +180,8 @@ def _apply(events: Sequence[WaitingEvent]) -> Outcomes:
             matches.append(Match(target, report))
     raise_messages(_rises(matches))
     suppress_reported(matches)
+    note_clicks(matches)
+    note_bounces(matches)
     return outcomes
 
 

@@ -54,6 +54,10 @@ STANDINGS = {
 }
 OPENED = "email.opened"
 CLICKED = "email.clicked"
+BOUNCED = "email.bounced"
+# The length of a sensible address on the web; what is longer is a payload and no link of ours.
+LONGEST_LINK = 4_000
+WORD_LIMIT = 40
 
 
 @dataclass(frozen=True)
@@ -69,11 +73,20 @@ class WaitingEvent:
 
 
 @dataclass(frozen=True)
+class BounceCause:
+    """Why a mail came back, in the provider's words: "Permanent", "General"."""
+
+    kind: str
+    detail: str
+
+
+@dataclass(frozen=True)
 class Report:
     """An event in our words. `mailing_id` and `message_id` are what the mail's tags say.
 
     `standing_at` is None where the event says nothing about when the standing was reached.
-    `suppression` asks that the address get no more mail; `address` is where the mail went.
+    `suppression` asks that the address get no more mail; `address` is where the mail went. `link`
+    is what was clicked, as it stood in that one mail.
     """
 
     mailing_id: int
@@ -85,6 +98,8 @@ class Report:
     clicked_at: datetime | None
     address: str
     suppression: SuppressionReason | None
+    link: str = ""
+    bounce: BounceCause | None = None
 
 
 def concerns_mail(event_type: str) -> bool:
@@ -110,6 +125,8 @@ def read(event: WaitingEvent) -> Report | None:
         clicked_at=event.occurred_at if clicked else None,
         address=_address(data.get("to")),
         suppression=_suppression(event.type, _object(data.get("bounce"))),
+        link=_link(_object(data.get("click"))) if clicked else "",
+        bounce=_bounce(_object(data.get("bounce"))) if event.type == BOUNCED else None,
     )
 
 
@@ -117,9 +134,23 @@ def _suppression(event_type: str, bounce: dict[str, Any]) -> SuppressionReason |
     """Only a bounce that says Permanent is one: a full mailbox or a holiday reply is not."""
     if event_type == "email.complained":
         return SuppressionReason.COMPLAINT
-    if event_type == "email.bounced" and bounce.get("type") == PERMANENT:
+    if event_type == BOUNCED and bounce.get("type") == PERMANENT:
         return SuppressionReason.HARD_BOUNCE
     return None
+
+
+def _link(click: dict[str, Any]) -> str:
+    value = click.get("link")
+    usable = isinstance(value, str) and len(value) <= LONGEST_LINK and value.isprintable()
+    return value if usable else ""
+
+
+def _bounce(bounce: dict[str, Any]) -> BounceCause:
+    return BounceCause(_word(bounce.get("type")), _word(bounce.get("subType")))
+
+
+def _word(value: Any) -> str:
+    return value[:WORD_LIMIT] if isinstance(value, str) and value.isprintable() else ""
 
 
 def _object(value: Any) -> dict[str, Any]:

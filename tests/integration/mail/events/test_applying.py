@@ -394,8 +394,9 @@ def test_statements_of_a_page_do_not_grow_with_its_events(house: House) -> None:
     few, many = statements_for(house, messages[:1]), statements_for(house, messages[1:])
 
     assert few == many
-    # page, targets, raise, bounces, complaints, finish; four more for the two savepoints
-    assert many == 10
+    # page, targets, raise, bounces, complaints, causes of bounces, finish; four more for the two
+    # savepoints
+    assert many == 11
 
 
 def test_statements_of_a_page_that_ends_doubts_do_not_grow_with_its_events(house: House) -> None:
@@ -403,8 +404,8 @@ def test_statements_of_a_page_that_ends_doubts_do_not_grow_with_its_events(house
 
     few, many = statements_for(house, messages[:1]), statements_for(house, messages[1:])
 
-    assert few == 11  # and the counts of the batch
-    assert many == 12  # and its letter
+    assert few == 12  # and the counts of the batch
+    assert many == 13  # and its letter
 
 
 def test_all_pages_are_worked_off(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,1 @@
+"""What an operator asks of mail that went out: figures, recipients, links, bounces."""
