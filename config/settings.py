@@ -75,6 +75,14 @@ try:
     IMPORT_DIR = Path(read.text("FLUX_IMPORT_DIR", default=str(VAR_DIR / "imports")))
     IMPORT_LIMIT_MB = read.whole_number("FLUX_IMPORT_LIMIT_MB", default=200, at_least=1)
     IMPORT_RETENTION_DAYS = read.whole_number("FLUX_IMPORT_RETENTION_DAYS", default=7, at_least=1)
+    # Outgoing webhooks: our calls to addresses that operators chose.
+    WEBHOOK_TOTAL_SECONDS = read.number("FLUX_WEBHOOK_TOTAL_SECONDS", default=15, at_least=0.1)
+    WEBHOOK_LEASE_SECONDS = read.number("FLUX_WEBHOOK_LEASE_SECONDS", default=90, at_least=0.5)
+    WEBHOOK_DISABLE_DAYS = read.number("FLUX_WEBHOOK_DISABLE_DAYS", default=5, at_least=0.01)
+    WEBHOOK_RETENTION_MONTHS = read.whole_number(
+        "FLUX_WEBHOOK_RETENTION_MONTHS", default=2, at_least=1
+    )
+    WEBHOOK_LOOPBACK = read.flag("FLUX_WEBHOOK_LOOPBACK", default=ENVIRONMENT != "production")
     SWEEP_SECONDS = read.number("FLUX_SWEEP_SECONDS", default=1, at_least=0.05)
     LIMITER_WORKER_FLOOR = read.whole_number("FLUX_LIMITER_WORKER_FLOOR", default=10, at_least=1)
     SENTRY_DSN = read.text("SENTRY_DSN", default="")
@@ -89,6 +97,12 @@ try:
             f"FLUX_PROVIDER_TOTAL_SECONDS is {PROVIDER_TOTAL_SECONDS:g}; expected at most two "
             f"thirds of FLUX_BATCH_LEASE_SECONDS ({BATCH_LEASE_SECONDS:g}), so that a call "
             "always ends inside its lease."
+        )
+    if WEBHOOK_TOTAL_SECONDS * 3 > WEBHOOK_LEASE_SECONDS:
+        raise SettingProblem(  # noqa: TRY301
+            f"FLUX_WEBHOOK_TOTAL_SECONDS is {WEBHOOK_TOTAL_SECONDS:g}; expected at most a third of "
+            f"FLUX_WEBHOOK_LEASE_SECONDS ({WEBHOOK_LEASE_SECONDS:g}), so that a call always ends "
+            "inside its lease, a slow look-up of the name included."
         )
 except SettingProblem as problem:
     quit_on_problem(problem)

@@ -45,3 +45,31 @@ class ImportBusyError(ContactsError):
 
 class ImportChangedError(ContactsError):
     """Another process moved this import on meanwhile. Start the command again."""
+
+
+class ContactExistsError(ContactsError):
+    """The brand has a contact of this address already; `contact_id` is theirs. Edit that one."""
+
+    def __init__(self, contact_id: int) -> None:
+        super().__init__("The brand has a contact of this address already.")
+        self.contact_id = contact_id
+
+
+class InvalidFieldError(ContactsError, ValueError):
+    """A field of a contact holds what it cannot hold. Show the message beside `field`."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class ErasedContactError(ContactsError):
+    """The person had all traces removed: what is left of the contact is not edited any more."""
+
+
+class NotLiftableError(ContactsError):
+    """A suppression of this kind is not lifted by an operator. The message says why."""
+
+
+class UploadStateError(ContactsError):
+    """The uploaded file is not at this step (any more). Look at its page again."""

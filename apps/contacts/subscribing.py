@@ -66,6 +66,14 @@ def unsubscribe_from_topic(*, contact_id: int, topic_id: int, evidence: Evidence
     )
 
 
+def opt_in_to_topic(*, contact_id: int, topic_id: int, evidence: Evidence) -> bool:
+    """Wants mail about this topic, also where they had left it. Whether that changed anything.
+
+    The status stays as it is. Raises UnknownContactError.
+    """
+    return _run(_OPT_IN, contact_id, evidence, kind=ConsentKind.TOPIC_OPT_IN, topic=topic_id)
+
+
 def subscribe(
     *,
     brand_id: int,
@@ -97,12 +105,8 @@ def subscribe(
             contact.save(update_fields=["status", "status_changed_at", "updated_at"])
             _record(contact.pk, ConsentKind.SUBSCRIBED, evidence)
         for topic_id in sorted(topic_ids):
-            _opt_in(contact.pk, topic_id, evidence)
+            opt_in_to_topic(contact_id=contact.pk, topic_id=topic_id, evidence=evidence)
     return Subscribed(contact.pk, created, ContactStatus(contact.status))
-
-
-def _opt_in(contact_id: int, topic_id: int, evidence: Evidence) -> None:
-    _run(_OPT_IN, contact_id, evidence, kind=ConsentKind.TOPIC_OPT_IN, topic=topic_id)
 
 
 def _record(contact_id: int, kind: ConsentKind, evidence: Evidence) -> None:

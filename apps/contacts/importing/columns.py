@@ -120,6 +120,20 @@ def plan_columns(
     return ColumnPlan(tuple(columns), REJECT_COLUMNS[-1] in names)
 
 
+def suggest_targets(header: Sequence[str]) -> list[str]:
+    """A target for each column as its name suggests; empty where none fits or it is taken."""
+    taken: set[str] = set()
+    targets = []
+    for cell in header:
+        try:
+            target = _target_of(_clean(cell))
+        except FileRefusedError:
+            target = ""
+        targets.append("" if target in taken else target)
+        taken.add(target)
+    return targets
+
+
 def trait_key(header: str) -> str:
     """`First Visit (Berlin)` as `first_visit_berlin`; empty where no letter or digit is left."""
     text = unicodedata.normalize("NFKC", header).casefold()

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from apps.contacts.errors import FileRefusedError, UnknownTopicError
 from apps.contacts.importing.columns import ColumnPlan, plan_columns
-from apps.contacts.importing.dialect import DELIMITERS, sniff_delimiter
+from apps.contacts.importing.dialect import DELIMITERS
+from apps.contacts.importing.heading import read_heading
 from apps.contacts.importing.inspecting import Inspection, inspect
 from apps.contacts.importing.lines import read_lines
 from apps.contacts.importing.merging import OnConflict
@@ -19,8 +20,8 @@ from apps.contacts.models import ContactStatus, Topic
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+    from typing import Self
 
-SAMPLE_CHARACTERS = 64_000
 CONSENT_LIMIT = 1000
 
 
@@ -56,6 +57,20 @@ class ImportOptions:
             "encoding": self.encoding,
             "delimiter": self.delimiter,
         }
+
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any]) -> Self:
+        """What `as_json` gave."""
+        return cls(
+            consent=saved["consent"],
+            pending=saved["pending"],
+            on_conflict=OnConflict(saved["on_conflict"]),
+            topics=tuple(saved["topics"]),
+            columns=saved["columns"],
+            skipped=tuple(saved["skipped"]),
+            encoding=saved["encoding"],
+            delimiter=saved["delimiter"],
+        )
 
     def digest(self) -> str:
         """The same for the same decisions, so that an import that stopped is found again."""
@@ -98,21 +113,19 @@ def plan_import(*, path: Path, brand_id: int, options: ImportOptions) -> ImportP
 
     Raises FileRefusedError, or UnknownTopicError.
     """
-    _check_options(options)
+    check_options(options)
     topic_ids = _topic_ids(brand_id, options.topics)
     changed_at_ns = _changed_at_ns(path)
     inspection = inspect(path, encoding=options.encoding)
-    sample = _sample(path, inspection)
-    told, skipped = _told_delimiter(sample)
-    delimiter = options.delimiter or told or sniff_delimiter(sample[skipped:])
-    header = _header(path, inspection, delimiter, skipped=skipped)
+    heading = read_heading(path, inspection, delimiter=options.delimiter)
+    header = heading.header
     return ImportPlan(
         path=path,
         brand_id=brand_id,
         options=options,
         topic_ids=topic_ids,
         inspection=inspection,
-        delimiter=delimiter,
+        delimiter=heading.delimiter,
         columns=plan_columns(header.cells, chosen=options.columns, skipped=options.skipped),
         header=tuple(header.cells),
         start=header.end,
@@ -121,7 +134,8 @@ def plan_import(*, path: Path, brand_id: int, options: ImportOptions) -> ImportP
     )
 
 
-def _check_options(options: ImportOptions) -> None:
+def check_options(options: ImportOptions) -> None:
+    """Raises FileRefusedError for decisions that no file could be imported with."""
     if not options.pending and not options.consent.strip():
         raise FileRefusedError(
             "Say how these people agreed to be mailed: --consent “signed up at the fair in May”. "
@@ -151,41 +165,3 @@ def _changed_at_ns(path: Path) -> int:
         return path.stat().st_mtime_ns
     except OSError as error:
         raise FileRefusedError(f"The file cannot be read: {error.strerror}.") from error
-
-
-def _sample(path: Path, inspection: Inspection) -> list[str]:
-    lines: list[str] = []
-    characters = 0
-    for line in read_lines(path, encoding=inspection.encoding, offset=inspection.mark_bytes):
-        characters += len(line.text)
-        if lines and characters > SAMPLE_CHARACTERS:
-            break
-        if line.text.strip() or lines:
-            lines.append(line.text)
-    return lines
-
-
-def _told_delimiter(sample: list[str]) -> tuple[str | None, int]:
-    """Some spreadsheets tell the delimiter on a first line of its own, `sep=;`."""
-    first = sample[0].strip("\r\n") if sample else ""
-    if first[:4].lower() == "sep=" and first[4:] in DELIMITERS:
-        return first[4:], 1
-    return None, 0
-
-
-def _header(path: Path, inspection: Inspection, delimiter: str, *, skipped: int) -> Record:
-    lines = read_lines(path, encoding=inspection.encoding, offset=inspection.mark_bytes)
-    records = read_records(lines, delimiter=delimiter, start=inspection.mark_bytes, line=1)
-    filled = (one for one in records if any(cell.strip() for cell in one.cells))
-    for _ in range(skipped):
-        next(filled)
-    header = next(filled, None)
-    if header is None:
-        raise FileRefusedError("The file is empty: it needs a line of column names and people.")
-    if header.is_broken:
-        raise FileRefusedError(
-            f"In the column names, on line {header.line}, a quote is opened but not closed."
-        )
-    if not any(any(cell.strip() for cell in one.cells) for one in records):
-        raise FileRefusedError("The file has column names but no people.")
-    return header

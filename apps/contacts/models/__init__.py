@@ -1,6 +1,7 @@
 from apps.contacts.models.consent import ConsentKind, ConsentRecord, ConsentSource
 from apps.contacts.models.contact import Contact, ContactQuerySet, ContactStatus
 from apps.contacts.models.file_import import FileImport, FileImportQuerySet
+from apps.contacts.models.file_upload import FileUpload, FileUploadQuerySet
 from apps.contacts.models.suppression import (
     Suppression,
     SuppressionOrigin,
@@ -18,6 +19,8 @@ __all__ = [
     "ContactStatus",
     "FileImport",
     "FileImportQuerySet",
+    "FileUpload",
+    "FileUploadQuerySet",
     "Suppression",
     "SuppressionOrigin",
     "SuppressionQuerySet",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models import Func, Q, Value
-from django.db.models.functions import Lower, Now
+from django.db.models.functions import Collate, Lower, Now
 from django.db.models.lookups import Exact
 
 from apps.contacts.addresses import ADDRESS_LIMIT
@@ -24,6 +24,11 @@ ADDRESS_PATTERN = r"^[!-?A-~]+@[!-?A-~]+$"
 def address_form(field: str = "address") -> Q:
     """The condition that `field` holds a look-up address: lower case, plain, one @."""
     return Q(**{field: Lower(field), f"{field}__regex": ADDRESS_PATTERN})
+
+
+def _folded(field: str) -> Collate:
+    # Compared by bytes, so that the index also knows beginnings.
+    return Collate(Lower(field), "C")
 
 
 class ContactStatus(models.TextChoices):
@@ -88,7 +93,17 @@ class Contact(models.Model):
                 name="contact_traits_are_object",
             ),
         ]
-        indexes = [models.Index(fields=["brand", "id"], name="contact_brand_page")]
+        indexes = [
+            models.Index(fields=["brand", "id"], name="contact_brand_page"),
+            models.Index(fields=["brand", "status", "id"], name="contact_brand_status"),
+            # For `searching`: beginnings of names, whatever their case.
+            models.Index(
+                "brand", _folded("first_name"), _folded("last_name"), name="contact_first_last"
+            ),
+            models.Index(
+                "brand", _folded("last_name"), _folded("first_name"), name="contact_last_first"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"contact {self.pk}"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from apps.contacts.addresses import ADDRESS_LIMIT
 from apps.contacts.models.contact import address_form
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 class SuppressionReason(models.TextChoices):
@@ -28,12 +33,18 @@ class SuppressionQuerySet(models.QuerySet["Suppression"]):
     def active(self) -> SuppressionQuerySet:
         return self.filter(lifted_at=None)
 
+    def of_address(self, address: str, digests: Collection[bytes] = ()) -> SuppressionQuerySet:
+        """All the address ever had, by indexes alone: one knows the active, one the lifted."""
+        of_it = Q(address=address) | Q(address_digest__in=list(digests))
+        return self.filter(Q(of_it, lifted_at=None) | Q(of_it, lifted_at__isnull=False))
+
     def holding_for(self, brand_id: int) -> SuppressionQuerySet:
         """Active ones of the brand and of the whole installation."""
         return self.active().filter(Q(brand=None) | Q(brand=brand_id))
 
 
 ACTIVE = Q(lifted_at__isnull=True)
+LIFTED = Q(lifted_at__isnull=False)
 ERASED = Q(reason=SuppressionReason.ERASED)
 
 
@@ -63,6 +74,7 @@ class Suppression(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     lifted_at = models.DateTimeField(null=True, blank=True)
     lifted_by = models.CharField(max_length=150, blank=True, db_default="")
+    lift_note = models.CharField(max_length=200, blank=True, db_default="")
 
     objects = SuppressionQuerySet.as_manager()
 
@@ -122,6 +134,15 @@ class Suppression(models.Model):
                 condition=Q(lifted_at__isnull=True, lifted_by="")
                 | (Q(lifted_at__isnull=False) & ~Q(lifted_by="")),
                 name="suppression_lifted_by_somebody_at_some_time",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["reason", "id"], name="suppression_reason_page"),
+            models.Index(fields=["brand", "id"], name="suppression_brand_page"),
+            # What the unique indexes leave out: the history.
+            models.Index(fields=["address"], condition=LIFTED, name="suppression_lifted_address"),
+            models.Index(
+                fields=["address_digest"], condition=LIFTED, name="suppression_lifted_digest"
             ),
         ]
 
