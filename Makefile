@@ -80,6 +80,7 @@ $(STAMP): requirements/base.txt requirements/dev.txt
 lock: venv ## Write the locks anew from pyproject.toml (UPGRADE=1 takes the newest versions)
 	$(BIN)/uv pip compile $(LOCKING) pyproject.toml -o requirements/base.txt
 	$(BIN)/uv pip compile $(LOCKING) --group dev -c requirements/base.txt -o requirements/dev.txt
+	$(BIN)/uv pip compile $(LOCKING) --group browser -c requirements/dev.txt -o requirements/browser.txt
 
 LOCKING := --quiet --generate-hashes --no-header --python-version 3.11 --universal \
 	$(if $(UPGRADE),--upgrade)
