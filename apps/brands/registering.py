@@ -65,6 +65,18 @@ def add_sender(  # noqa: PLR0913 - the fields of a sender
     return sender
 
 
+def make_default(*, sender_id: int) -> None:
+    """The sender is its brand's default from now on, and no other is."""
+    with transaction.atomic():
+        sender = Sender.objects.get(pk=sender_id)
+        Brand.objects.select_for_update(no_key=True).get(pk=sender.brand_id)
+        Sender.objects.filter(brand_id=sender.brand_id, is_default=True).exclude(
+            pk=sender_id
+        ).update(is_default=False)
+        Sender.objects.filter(pk=sender_id).update(is_default=True)
+    log.info("default_sender_chosen", sender=sender_id, brand=sender.brand_id)
+
+
 def find_brand(slug: str) -> Brand:
     """Raises `UnknownBrandError`, which lists the brands there are."""
     try:

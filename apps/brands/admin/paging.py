@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from django.core.paginator import Paginator
 from django.db import connections
 from django.db.models import QuerySet
 from django.utils.functional import cached_property
+
+from apps.brands.admin.bases import Paginator
 
 if TYPE_CHECKING:
     from django.db.models.sql.compiler import SQLCompiler
@@ -21,7 +22,7 @@ DEAREST_COUNT = 20_000
 DEEPEST_ROW = 50_000
 
 
-class EstimatedPaginator(Paginator[Any]):
+class EstimatedPaginator(Paginator):
     """Counts what is cheap to count; of the rest it tells what the planner estimates.
 
     One statement for the estimate, a second one where counting is cheap. Pages end at row

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from django.contrib.admin import ShowFacets, SimpleListFilter
 from django.db.models import Q
+from django.http import HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
 
 from apps.brands import rights
+from apps.brands.admin.bases import ModelAdmin, TabularInline
 from apps.brands.admin.paging import EstimatedPaginator
 from apps.brands.models import Brand
 from apps.brands.rights import Right
 
 if TYPE_CHECKING:
-    # What unfold builds on has types, unfold has none.
-    from django.contrib import admin
     from django.db.models import ForeignKey, Model, QuerySet
     from django.forms import ModelChoiceField, ModelForm
-    from django.http import HttpRequest
-
-    ModelAdmin = admin.ModelAdmin[Any]
-    TabularInline = admin.TabularInline[Any, Any]
-else:
-    from unfold.admin import ModelAdmin, TabularInline
+    from django.http import HttpRequest, HttpResponse
 
 __all__ = [
     "BrandFilter",
@@ -86,7 +84,7 @@ class BrandScopedAdmin(ModelAdmin):
 
     def limited(self, rows: QuerySet[Any], request: HttpRequest, right: Right) -> QuerySet[Any]:
         """The rows of brands on which the user holds the right; a superuser's are not filtered."""
-        if request.user.is_active and getattr(request.user, "is_superuser", False):
+        if self.is_superuser(request):
             return rows
         brands = rights.brand_ids(request.user, right)
         seen = Q(**{f"{self.brand_lookup}__in": brands})
@@ -101,12 +99,12 @@ class BrandScopedAdmin(ModelAdmin):
         """
         user = request.user
         if row is None:
-            return self._superuser(request) or bool(rights.brand_ids(user, right))
+            return self.is_superuser(request) or bool(rights.brand_ids(user, right))
         brand_id = brand_of(row, self.brand_lookup)
         if brand_id is not None:
             return rights.holds(user, right, brand_id=brand_id)
         brandless = self.sees_brandless and right == Right.VIEW
-        return self._superuser(request) or (brandless and bool(rights.brand_ids(user, right)))
+        return self.is_superuser(request) or (brandless and bool(rights.brand_ids(user, right)))
 
     def require(self, request: HttpRequest, right: Right, row: Model) -> None:
         """Raises `rights.RightMissingError`: for the pages below a row's own."""
@@ -115,6 +113,17 @@ class BrandScopedAdmin(ModelAdmin):
             rights.require(request.user, right, brand_id=brand_id)
         elif not self.allows(request, right, row):
             raise rights.RightMissingError(f"You need to be a superuser for {right.label} here.")
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, _extra_context: Any = None
+    ) -> HttpResponse:
+        """What the audit log tells of the row; Django's own history knows only its own forms."""
+        self.require(
+            request, Right.VIEW, get_object_or_404(self.get_queryset(request), pk=object_id)
+        )
+        wanted = {"table_name": self.opts.db_table, "object_id": object_id}
+        log = reverse("admin:brands_auditentry_changelist")
+        return HttpResponseRedirect(f"{log}?{urlencode(wanted)}")
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
@@ -134,7 +143,7 @@ class BrandScopedAdmin(ModelAdmin):
     def save_model(
         self,
         request: HttpRequest,
-        obj: Model,
+        obj: Any,
         form: ModelForm[Any],
         change: bool,  # noqa: FBT001 - Django's signature
     ) -> None:
@@ -153,7 +162,7 @@ class BrandScopedAdmin(ModelAdmin):
         return field
 
     def _choices(self, rows: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:
-        if self._superuser(request):
+        if self.is_superuser(request):
             return rows
         if rows.model is Brand:
             return rows.filter(pk__in=rights.brand_ids(request.user, self.change_right))
@@ -165,7 +174,7 @@ class BrandScopedAdmin(ModelAdmin):
             return rows.filter(brand_id__in=rights.brand_ids(request.user, Right.VIEW))
         return rows
 
-    def _superuser(self, request: HttpRequest) -> bool:
+    def is_superuser(self, request: HttpRequest) -> bool:
         return request.user.is_active and bool(getattr(request.user, "is_superuser", False))
 
 
