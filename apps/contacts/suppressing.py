@@ -13,15 +13,26 @@ from django.db import connection, transaction
 from django.db.models import Q
 
 from apps.contacts import digests
+from apps.contacts.errors import NotLiftableError
 from apps.contacts.models import Contact, Suppression, SuppressionOrigin, SuppressionReason
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from datetime import datetime
 
+    from apps.contacts.models import SuppressionQuerySet
+
 log = structlog.get_logger(__name__)
 
 _FOR_ALL_BRANDS = {SuppressionReason.HARD_BOUNCE, SuppressionReason.ERASED}
+
+NOTE_LIMIT = 200
+# Why an operator does not lift it. A hard bounce ends when a person clears it, a block by hand as
+# it began; the other two are the person's own word.
+STAYS = {
+    SuppressionReason.COMPLAINT: "A complaint stays: the person reported a mail as spam.",
+    SuppressionReason.ERASED: "An erasure stays: the person had all traces removed.",
+}
 
 
 def suppress(  # noqa: PLR0913 - the facts of a suppression, each by its name
@@ -82,7 +93,8 @@ def lift(
 ) -> bool:
     """Ends one suppression and keeps it as history; whether there was one to end.
 
-    Without `brand_id` it is the one that holds for all brands. `lifted_by` names the person.
+    Without `brand_id` it is the one that holds for all brands. `lifted_by` names the person. For
+    whoever has the station's shell: it lifts every reason.
     """
     held = Suppression.objects.active().filter(reason=reason, brand=brand_id)
     with transaction.atomic():
@@ -93,18 +105,43 @@ def lift(
     return bool(lifted)
 
 
+def lift_by_operator(*, suppression_id: int, lifted_by: str, note: str, now: datetime) -> bool:
+    """Ends one suppression, where its reason lets an operator; whether it still held.
+
+    Raises NotLiftableError, also without a note.
+    """
+    if not note.strip() or len(note) > NOTE_LIMIT:
+        raise NotLiftableError(
+            f"Say in a note why mail may go there again, in at most {NOTE_LIMIT} characters."
+        )
+    held = Suppression.objects.get(pk=suppression_id)
+    if held.reason in STAYS:
+        raise NotLiftableError(STAYS[SuppressionReason(held.reason)])
+    lifted = (
+        Suppression.objects.active()
+        .filter(pk=suppression_id)
+        .update(lifted_at=now, lifted_by=lifted_by, lift_note=note.strip())
+    )
+    log.info("suppression_lifted", reason=held.reason, brand_id=held.brand_id, lifted=lifted)
+    return bool(lifted)
+
+
 def history(address: str) -> list[Suppression]:
     """All suppressions the address ever had, newest first, an erased person's included."""
-    return list(
-        Suppression.objects.filter(_stands_for(address))
-        .select_related("brand")
-        .order_by("-created_at", "-pk")
-    )
+    return list(find(address).select_related("brand").order_by("-created_at", "-pk"))
+
+
+def find(address: str) -> SuppressionQuerySet:
+    """What `history` tells, as a query."""
+    return Suppression.objects.of_address(address, _digests(address))
 
 
 def _stands_for(address: str) -> Q:
-    found = [bytes.fromhex(one) for one in digests.addresses_by_digest([address])]
-    return Q(address=address) | Q(address_digest__in=found)
+    return Q(address=address) | Q(address_digest__in=_digests(address))
+
+
+def _digests(address: str) -> list[bytes]:
+    return [bytes.fromhex(one) for one in digests.addresses_by_digest([address])]
 
 
 def _add(addresses: Collection[str], facts: Mapping[str, str | int | datetime | None]) -> int:

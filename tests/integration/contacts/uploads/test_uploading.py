@@ -104,7 +104,7 @@ def test_import_does_what_its_preview_told(desk: Desk) -> None:
     assert upload.preview is not None
     assert upload.results["created"] == upload.preview["created"] == 2
     assert TopicSubscription.objects.filter(topic=topic).count() == 2
-    assert ConsentRecord.objects.filter(text_shown=CONSENT).count() == 4
+    assert ConsentRecord.objects.filter(text_shown=CONSENT).count() == 2
     assert upload.look == {}
     assert desk.files() == []
 
@@ -219,9 +219,7 @@ def test_death_between_import_and_telling_keeps_its_counts(
     assert FileImport.objects.count() == 1
 
 
-def test_file_at_which_workers_die_is_given_up(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_file_at_which_workers_die_is_given_up(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     upload = desk.previewed(FILE)
     deciding.start_import(upload_id=upload.pk)
 
@@ -282,9 +280,7 @@ def test_cancel_before_anything_runs_ends_it_and_deletes_the_file(desk: Desk) ->
     assert desk.files() == []
 
 
-def test_cancel_while_reading_imports_nobody(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cancel_while_reading_imports_nobody(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     upload = desk.previewed(FILE)
     deciding.start_import(upload_id=upload.pk)
     really_read = running.read_into
