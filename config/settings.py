@@ -85,6 +85,30 @@ try:
     WEBHOOK_LOOPBACK = read.flag("FLUX_WEBHOOK_LOOPBACK", default=ENVIRONMENT != "production")
     SWEEP_SECONDS = read.number("FLUX_SWEEP_SECONDS", default=1, at_least=0.05)
     LIMITER_WORKER_FLOOR = read.whole_number("FLUX_LIMITER_WORKER_FLOOR", default=10, at_least=1)
+    # --- Holding back from a provider or a queue in trouble -------------------------------------
+    BREAKER_WINDOW_SECONDS = read.number(
+        "FLUX_BREAKER_WINDOW_SECONDS", default=30, at_least=1, at_most=3600
+    )
+    BREAKER_LEAST_CALLS = read.whole_number("FLUX_BREAKER_LEAST_CALLS", default=20, at_least=1)
+    BREAKER_ERROR_SHARE = read.number(
+        "FLUX_BREAKER_ERROR_SHARE", default=0.5, at_least=0.01, at_most=1
+    )
+    BREAKER_RUN = read.whole_number("FLUX_BREAKER_RUN", default=10, at_least=1)
+    BREAKER_HOLD_SECONDS = read.number("FLUX_BREAKER_HOLD_SECONDS", default=5, at_least=0.05)
+    BREAKER_LONGEST_HOLD_SECONDS = read.number(
+        "FLUX_BREAKER_LONGEST_HOLD_SECONDS", default=300, at_least=BREAKER_HOLD_SECONDS
+    )
+    # A probe may wait a third of the lease for its slot and then calls: both end inside this.
+    BREAKER_PROBE_SECONDS = read.number(
+        "FLUX_BREAKER_PROBE_SECONDS",
+        default=BATCH_LEASE_SECONDS,
+        at_least=PROVIDER_TOTAL_SECONDS + BATCH_LEASE_SECONDS / 3,
+    )
+    QUEUE_HOLD_RUN = read.whole_number("FLUX_QUEUE_HOLD_RUN", default=6, at_least=1)
+    QUEUE_HOLD_SECONDS = read.number("FLUX_QUEUE_HOLD_SECONDS", default=5, at_least=0.05)
+    QUEUE_LONGEST_HOLD_SECONDS = read.number(
+        "FLUX_QUEUE_LONGEST_HOLD_SECONDS", default=300, at_least=QUEUE_HOLD_SECONDS
+    )
     SENTRY_DSN = read.text("SENTRY_DSN", default="")
     LOG_FORMAT = read.choice(
         "FLUX_LOG_FORMAT", options=("json", "console"), default="console" if DEBUG else "json"
