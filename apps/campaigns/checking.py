@@ -11,7 +11,7 @@ import idna
 from django.conf import settings
 
 from apps.brands import accounts
-from apps.campaigns import audience, counting, references, sampling
+from apps.campaigns import approving, audience, counting, references, sampling
 from apps.campaigns.errors import InvalidAudienceError
 from apps.campaigns.selecting import select
 from apps.mail.rendering import (
@@ -48,6 +48,7 @@ class ProblemCode(StrEnum):
     FOREIGN_SENDER = "foreign_sender"
     FOREIGN_TEMPLATE = "foreign_template"
     ACCOUNT_STOPPED = "account_stopped"
+    NOT_APPROVED = "not_approved"
     SENDER_NOT_VERIFIED = "sender_not_verified"
     SENDER_NOT_CHECKED = "sender_not_checked"
     AUDIENCE_INVALID = "audience_invalid"
@@ -121,6 +122,18 @@ def _house_problems(campaign: Campaign) -> Iterator[Problem]:
             ProblemCode.ACCOUNT_STOPPED,
             f"The provider account {account.name} is stopped ({account.stopped_reason}): settle"
             " that, then start the account again.",
+        )
+    if brand.requires_approval:
+        yield from _approval_problems(campaign)
+
+
+def _approval_problems(campaign: Campaign) -> Iterator[Problem]:
+    standing = approving.status(campaign).standing
+    if standing is not approving.Standing.APPROVED:
+        yield Problem(
+            ProblemCode.NOT_APPROVED,
+            f"The brand {campaign.brand.slug} wants a second person's approval, which is"
+            f" {standing}.",
         )
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
+from apps.campaigns import audience, references
+from apps.campaigns.selecting import select
 from apps.contacts.eligibility import MailClass, skip_reason_sql
 
 if TYPE_CHECKING:
@@ -26,6 +28,11 @@ class AudienceCount:
     total: int
     would_get: int
     skipped: Mapping[str, int]
+
+
+def tolerance(expected: int) -> int:
+    """By how many people an audience may differ from what was confirmed: one in a hundred."""
+    return expected // 100
 
 
 # The same conditions as in `mail.planning`; a test compares what the two come to.
@@ -50,6 +57,16 @@ def count(selection: Selection, *, brand_id: int) -> AudienceCount:
     would_get = numbers.pop(None, 0)
     skipped = {str(reason): number for reason, number in numbers.items()}
     return AudienceCount(would_get + sum(skipped.values()), would_get, skipped)
+
+
+def count_rules(rules: object, *, brand_id: int) -> AudienceCount:
+    """The audience that the rules mean now.
+
+    Raises `InvalidAudienceError`, or `UnknownReferenceError` naming what the brand does not have.
+    """
+    parsed = audience.parse(rules)
+    found = references.resolve(parsed, brand_id=brand_id)
+    return count(select(parsed, found.references), brand_id=brand_id)
 
 
 # Only the candidates are asked whether they would be skipped, which is what costs.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from django.utils.text import slugify
 
 from apps.brands.models import Sender
 from apps.campaigns import audience as rules
+from apps.campaigns import dry_running, scheduling
 from apps.campaigns.errors import (
     AlreadyLaunched,
     InvalidCampaignError,
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 SLUG_LIMIT = 60
+NAME_LIMIT = 200
 _ID = re.compile(r"[0-9]{1,18}")  # fits a bigint
 
 
@@ -36,9 +39,10 @@ def create_campaign(  # noqa: PLR0913 - the fields of a campaign
     template: Template,
     name: str,
     audience: dict[str, Any],
+    actor: str,
     slug: str = "",
 ) -> Campaign:
-    """A draft; the slug is made from the name where none is given.
+    """A draft of `actor`; the slug is made from the name where none is given.
 
     Raises `InvalidAudienceError`, or `InvalidCampaignError` naming each field that is wrong. What
     stands against a launch is `checking.check`'s business.
@@ -51,21 +55,26 @@ def create_campaign(  # noqa: PLR0913 - the fields of a campaign
         name=name,
         audience=audience,
         slug=slug or slug_from(name),
+        authors=[actor],
     )
     _save_valid(campaign)
     log.info("campaign_created", campaign=campaign.pk, brand=brand.pk)
     return campaign
 
 
-def rewrite_campaign(
-    *, campaign_id: int, sender: Sender, template: Template, name: str, audience: dict[str, Any]
+def rewrite_campaign(  # noqa: PLR0913 - the fields of a campaign
+    *,
+    campaign_id: int,
+    sender: Sender,
+    template: Template,
+    name: str,
+    audience: dict[str, Any],
+    actor: str,
 ) -> Campaign:
-    """Replaces all of a draft. Raises as `create_campaign` does, and `AlreadyLaunched`."""
+    """Replaces all of a draft. Raises as `create_campaign` does, and as `_draft_to_change`."""
     rules.parse(audience)
     with transaction.atomic():
-        campaign = Campaign.objects.select_for_update(no_key=True).get(pk=campaign_id)
-        if campaign.mailing_id is not None:
-            raise AlreadyLaunched(f"Campaign {campaign_id} was launched: make a new one.")
+        campaign = _draft_to_change(campaign_id, actor)
         campaign.sender, campaign.template = sender, template
         campaign.name, campaign.audience = name, audience
         _save_valid(campaign)
@@ -73,14 +82,133 @@ def rewrite_campaign(
     return campaign
 
 
-def write_template(*, brand: Brand, slug: str, subject: str, html: str, text: str) -> Template:
-    """Makes the template, or changes the one of that slug; what was launched keeps its own copy."""
-    template = Template.objects.filter(brand=brand, slug=slug).first() or Template(
-        brand=brand, slug=slug
-    )
-    template.subject, template.html, template.text = subject, html, text
-    _save_valid(template)
+def change_details(*, campaign_id: int, name: str, sender: Sender, actor: str) -> Campaign:
+    """Name and sender of a draft. Raises `InvalidCampaignError` and as `_draft_to_change`."""
+    with transaction.atomic():
+        campaign = _draft_to_change(campaign_id, actor)
+        campaign.name, campaign.sender = name, sender
+        _save_valid(campaign)
+    return campaign
+
+
+def change_audience(*, campaign_id: int, audience: dict[str, Any], actor: str) -> Campaign:
+    """The rules of a draft. Raises `InvalidAudienceError` and as `_draft_to_change`."""
+    rules.parse(audience)
+    with transaction.atomic():
+        campaign = _draft_to_change(campaign_id, actor)
+        campaign.audience = audience
+        _save_valid(campaign)
+    return campaign
+
+
+def change_content(*, campaign_id: int, subject: str, html: str, text: str, actor: str) -> Campaign:
+    """Subject and texts: those of its template, and so of all drafts that use the same one.
+
+    Raises `InvalidCampaignError`, and `ScheduledError` where one of them is scheduled.
+    """
+    with transaction.atomic():
+        campaign = _draft_to_change(campaign_id, actor)
+        _save_valid(campaign)
+        campaign.template = write_template(
+            brand=campaign.brand,
+            slug=campaign.template.slug,
+            subject=subject,
+            html=html,
+            text=text,
+            actor=actor,
+        )
+    return campaign
+
+
+def delete_draft(*, campaign_id: int, actor: str) -> None:
+    """With its approvals and dry runs; the template stays. Raises as `_draft_to_change`."""
+    with transaction.atomic():
+        campaign = _draft_to_change(campaign_id, actor)
+        dry_running.delete_dry_runs(campaign_id=campaign_id)
+        campaign.delete()
+    log.info("campaign_deleted", campaign=campaign_id, by=actor)
+
+
+def duplicate_campaign(*, campaign_id: int, actor: str) -> Campaign:
+    """A new draft with all of the other's rules and texts; launched or not, that one stays as is.
+
+    The template is duplicated too, so that writing on in the one does not change the other. A
+    launched campaign's texts are those that went out.
+    """
+    original = Campaign.objects.with_parts().get(pk=campaign_id)
+    name = f"Copy of {original.name}"[:NAME_LIMIT]
+    slug = free_slug(original.brand, name)
+    texts = original.mailing.content if original.mailing else original.template
+    with transaction.atomic():
+        template = write_template(
+            brand=original.brand,
+            slug=slug,
+            subject=texts.subject,
+            html=texts.html,
+            text=texts.text,
+            actor=actor,
+        )
+        return create_campaign(
+            brand=original.brand,
+            sender=original.sender,
+            template=template,
+            name=name,
+            audience=original.audience,
+            slug=slug,
+            actor=actor,
+        )
+
+
+def free_slug(brand: Brand, name: str) -> str:
+    """One that neither a campaign nor a template of the brand has: `sale`, else `sale-2`."""
+    base = slug_from(name) or "campaign"
+    begins = {"brand": brand, "slug__startswith": base[: SLUG_LIMIT - 5]}
+    taken = {
+        *Campaign.objects.filter(**begins).values_list("slug", flat=True),
+        *Template.objects.filter(**begins).values_list("slug", flat=True),
+    }
+    numbered = (f"{base[: SLUG_LIMIT - 5]}-{number}" for number in itertools.count(2))
+    return next(slug for slug in itertools.chain([base], numbered) if slug not in taken)
+
+
+def write_template(  # noqa: PLR0913 - the fields of a template
+    *, brand: Brand, slug: str, subject: str, html: str, text: str, actor: str
+) -> Template:
+    """Makes the template, or changes the one of that slug; what was launched keeps its own copy.
+
+    `actor` becomes an author of all drafts that use it. Raises `InvalidCampaignError`, and
+    `ScheduledError` where a campaign that uses it is scheduled.
+    """
+    with transaction.atomic():
+        template = Template.objects.filter(brand=brand, slug=slug).first() or Template(
+            brand=brand, slug=slug
+        )
+        if template.pk:
+            _claim_authorship(template, actor)
+        template.subject, template.html, template.text = subject, html, text
+        _save_valid(template)
     return template
+
+
+def _claim_authorship(template: Template, actor: str) -> None:
+    drafts = Campaign.objects.drafts().filter(template=template)
+    locked = list(drafts.select_for_update(no_key=True).order_by("pk"))
+    scheduling.refuse_if_scheduled(drafts)
+    for draft in locked:
+        if actor not in draft.authors:
+            Campaign.objects.filter(pk=draft.pk).update(authors=[*draft.authors, actor])
+
+
+def _draft_to_change(campaign_id: int, actor: str) -> Campaign:
+    """Locked, with `actor` among its authors. Raises `AlreadyLaunched` and `ScheduledError`."""
+    campaigns = Campaign.objects.select_for_update(no_key=True, of=("self",))
+    campaign = campaigns.select_related("brand", "template").get(pk=campaign_id)
+    if campaign.mailing_id is not None:
+        raise AlreadyLaunched(f"Campaign {campaign_id} was launched: make a new one.")
+    scheduling.refuse_if_scheduled(Campaign.objects.filter(pk=campaign_id))
+    if actor not in campaign.authors:
+        campaign.authors = [*campaign.authors, actor]
+    return campaign
 
 
 def find_campaign(reference: str) -> Campaign:

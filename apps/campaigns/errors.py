@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from apps.campaigns.audience import Fault
     from apps.campaigns.checking import Problem
@@ -53,3 +54,59 @@ class ChangedMeanwhileError(CampaignError):
 
 class NotLaunchedError(CampaignError):
     """The campaign is a draft: there is nothing to pause, resume, cancel or retry."""
+
+
+class CountChangedError(CampaignError):
+    """The audience is no longer the one that was confirmed. Show both numbers and ask again."""
+
+    def __init__(self, *, expected: int, found: int, tolerance: int) -> None:
+        super().__init__(
+            f"You confirmed {expected:,} people, but now {found:,} would get it, and at most"
+            f" {tolerance:,} more or fewer were allowed: look at the audience and confirm again."
+        )
+        self.expected = expected
+        self.found = found
+
+
+class LocalTimeError(CampaignError, ValueError):
+    """A local time is no single instant. Ask for another one."""
+
+
+class SkippedTimeError(LocalTimeError):
+    """The clocks jump over this time. The message says which times there are."""
+
+
+class AmbiguousTimeError(LocalTimeError):
+    """The time comes twice. Offer both `choices`, aware and in order."""
+
+    def __init__(self, message: str, *, choices: Sequence[datetime]) -> None:
+        super().__init__(message)
+        self.choices = tuple(choices)
+
+
+class InvalidScheduleError(CampaignError, ValueError):
+    """The times do not fit: the message names the field, the limit and the fix."""
+
+
+class ScheduledError(CampaignError):
+    """The campaign waits for its time and must not change. Unschedule it first."""
+
+
+class NotScheduledError(CampaignError):
+    """There is no schedule to take back."""
+
+
+class TooLateError(CampaignError):
+    """The latest start has passed: nothing was launched, and nothing will be."""
+
+
+class ApprovalError(CampaignError):
+    """It cannot be asked for, given or declined like this; the message says why."""
+
+
+class DryRunError(CampaignError):
+    """The dry run cannot be started or read; the message says why and what to do."""
+
+
+class InvalidTestError(CampaignError, ValueError):
+    """Nothing was sent: the message says which of the addresses is at fault, and why."""

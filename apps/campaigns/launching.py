@@ -6,12 +6,20 @@ from typing import TYPE_CHECKING
 
 import structlog
 from django.db import transaction
+from django.db.models import DateTimeField, Func
 from django.db.models.functions import Now
 
-from apps.campaigns import audience, checking, references
+from apps.campaigns import audience, checking, counting, references
 from apps.campaigns.counting import CAMPAIGN_CLASS
 from apps.campaigns.domains import PacedDomains
-from apps.campaigns.errors import AlreadyLaunched, ChangedMeanwhileError, LaunchRefused
+from apps.campaigns.errors import (
+    AlreadyLaunched,
+    ChangedMeanwhileError,
+    CountChangedError,
+    LaunchRefused,
+    NotScheduledError,
+    TooLateError,
+)
 from apps.campaigns.models import Campaign
 from apps.mail import mailings
 from apps.queues.enqueueing import enqueue
@@ -24,12 +32,23 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
-def launch(*, campaign_id: int, by: str, client: DomainLister | None = None) -> Campaign:
+def launch(
+    *,
+    campaign_id: int,
+    by: str,
+    expected_count: int | None = None,
+    on_schedule: bool = False,
+    client: DomainLister | None = None,
+) -> Campaign:
     """Checks the campaign and sends it on its way; `by` names who pressed the button.
 
     What was checked is what goes out: the texts are copied from the checked template. No
-    transaction is open while the provider is asked about the sender's domain. Raises
-    `LaunchRefused` with all problems, `AlreadyLaunched`, or `ChangedMeanwhileError`.
+    transaction is open while the provider is asked about the sender's domain.
+
+    `expected_count` is the number of people somebody confirmed: where `counting.tolerance` no
+    longer covers it, `CountChangedError` names both numbers. `on_schedule` launches only a campaign
+    that is still scheduled, and not after its latest start: `NotScheduledError`, `TooLateError`.
+    Else raises `LaunchRefused` with all problems, `AlreadyLaunched`, or `ChangedMeanwhileError`.
     """
     campaign = Campaign.objects.with_parts().get(pk=campaign_id)
     if campaign.mailing is not None:
@@ -42,15 +61,28 @@ def launch(*, campaign_id: int, by: str, client: DomainLister | None = None) -> 
             problems=[problem.code for problem in problems if problem.blocking],
         )
         raise LaunchRefused(problems)
+    if expected_count is not None:
+        _insist_on_count(campaign, expected_count)
     with transaction.atomic():
-        mailing = _launch_checked(campaign, by)
+        mailing = _launch_checked(campaign, by, on_schedule=on_schedule)
     log.info("campaign_launched", campaign=campaign_id, mailing=mailing.pk, by=by)
     return Campaign.objects.with_parts().get(pk=campaign_id)
 
 
-def _launch_checked(checked: Campaign, by: str) -> Mailing:
+def _insist_on_count(campaign: Campaign, expected: int) -> None:
+    found = counting.count_rules(campaign.audience, brand_id=campaign.brand_id).would_get
+    tolerance = counting.tolerance(expected)
+    if abs(found - expected) > tolerance:
+        raise CountChangedError(expected=expected, found=found, tolerance=tolerance)
+
+
+def _launch_checked(checked: Campaign, by: str, *, on_schedule: bool) -> Mailing:
     """Of two at once, the second waits at the row and then finds the first one's mailing."""
     locked = Campaign.objects.select_for_update(no_key=True).get(pk=checked.pk)
+    if locked.mailing_id is not None:
+        raise _already(locked)
+    if on_schedule:
+        _insist_on_schedule(locked)
     rules = audience.parse(checked.audience)
     resolved = references.resolve(rules, brand_id=checked.brand_id)
     if _meaning(locked) != _meaning(checked) or not resolved.complete:
@@ -59,20 +91,31 @@ def _launch_checked(checked: Campaign, by: str) -> Mailing:
             " and launch again."
         )
     mailing = _make_mailing(checked, resolved.topic_groups(rules))
-    launched = (
-        Campaign.objects.drafts()
-        .filter(pk=checked.pk)
-        .update(
-            mailing=mailing,
-            launched_at=Now(),
-            launched_by=by,
-            frozen_references=resolved.references.to_json(),
-        )
+    Campaign.objects.filter(pk=checked.pk).update(
+        mailing=mailing,
+        launched_at=Now(),
+        launched_by=by,
+        frozen_references=resolved.references.to_json(),
+        missed_at=None,
+        missed_reason="",
     )
-    if not launched:
-        raise _already(locked)
     enqueue(TaskName.PLAN_AUDIENCE, campaign_id=checked.pk)
     return mailing
+
+
+def _insist_on_schedule(locked: Campaign) -> None:
+    """At the last moment, by the database's clock: checks may have taken their time."""
+    if locked.scheduled_at is None or locked.latest_start is None:
+        raise NotScheduledError(f"Campaign {locked.pk} was unscheduled a moment ago.")
+    if Campaign.objects.filter(pk=locked.pk, latest_start__lt=Clock()).exists():
+        raise TooLateError(f"The latest start of campaign {locked.pk} has passed.")
+
+
+class Clock(Func):
+    """The time of this moment; `Now()` is that of the transaction's beginning."""
+
+    template = "clock_timestamp()"
+    output_field = DateTimeField()
 
 
 def _make_mailing(campaign: Campaign, topic_groups: list[list[int]]) -> Mailing:

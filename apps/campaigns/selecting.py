@@ -14,7 +14,7 @@ from apps.mail.models import Message
 from apps.mail.planning import Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from apps.campaigns.audience import Audience, Exclusion, TopicRule
     from apps.campaigns.references import MailingKey, References
@@ -32,9 +32,37 @@ def select(audience: Audience, references: References) -> Selection:
     include = compiler.included(audience)
     exclude = compiler.excluded(audience.exclude)
     return Selection(
-        include=" AND ".join(include) or "true",
-        exclude=" OR ".join(exclude) or "false",
+        include=" AND ".join(rule.sql for rule in include) or "true",
+        exclude=" OR ".join(rule.sql for rule in exclude) or "false",
         params=compiler.params,
+    )
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One rule of an audience: its path in the rules, in an operator's words, and as SQL."""
+
+    path: str
+    words: str
+    sql: str
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What must hold, and what must not, each on its own; `params` serve all."""
+
+    include: tuple[Condition, ...]
+    exclude: tuple[Condition, ...]
+    params: Mapping[str, Any]
+
+
+def conditions(audience: Audience, references: References) -> Conditions:
+    """The rules one by one, to tell which of them somebody does not meet. Raises as `select`."""
+    compiler = _Compiler(references)
+    return Conditions(
+        tuple(compiler.included(audience)),
+        tuple(compiler.excluded(audience.exclude)),
+        compiler.params,
     )
 
 
@@ -45,22 +73,37 @@ class _Compiler:
     references: References
     params: dict[str, Any] = field(default_factory=dict)
 
-    def included(self, audience: Audience) -> list[str]:
-        return [*self._topics(audience.topics), *map(self._trait, audience.traits)]
+    def included(self, audience: Audience) -> list[Condition]:
+        traits = self._traits(audience.traits, "traits")
+        return [*self._topics(audience.topics), *traits]
 
-    def excluded(self, rule: Exclusion) -> list[str]:
-        conditions = [self._opted_in(rule.topics)] if rule.topics else []
-        conditions += map(self._trait, rule.traits)
-        mailings = (self._mailing(campaign_id) for campaign_id in rule.received)
-        return conditions + [self._received(key) for key in mailings if key]
+    def excluded(self, rule: Exclusion) -> list[Condition]:
+        found = []
+        if rule.topics:
+            words = f"opted in to {_either(rule.topics)}"
+            found.append(Condition("exclude.topics", words, self._opted_in(rule.topics)))
+        found += self._traits(rule.traits, "exclude.traits")
+        for campaign_id in rule.received:
+            if key := self._mailing(campaign_id):
+                words = f"received campaign {campaign_id}"
+                found.append(Condition("exclude.received", words, self._received(key)))
+        return found
 
-    def _topics(self, rule: TopicRule) -> Iterable[str]:
+    def _topics(self, rule: TopicRule) -> Iterable[Condition]:
         if rule.any:
-            yield self._opted_in(rule.any)
+            words = f"opted in to {_either(rule.any)}"
+            yield Condition("topics.any", words, self._opted_in(rule.any))
         for slug in rule.all:
-            yield self._opted_in((slug,))
+            yield Condition("topics.all", f"opted in to {slug}", self._opted_in((slug,)))
         if rule.none:
-            yield f"NOT {self._opted_in(rule.none)}"
+            words = f"not opted in to {_either(rule.none)}"
+            yield Condition("topics.none", words, f"NOT {self._opted_in(rule.none)}")
+
+    def _traits(self, rules: Iterable[TraitRule], path: str) -> list[Condition]:
+        return [
+            Condition(f"{path}[{index}]", in_words(rule), self._trait(rule))
+            for index, rule in enumerate(rules)
+        ]
 
     def _opted_in(self, slugs: Iterable[str]) -> str:
         topics = self._bind([self._topic(slug) for slug in slugs])
@@ -129,6 +172,31 @@ class _Compiler:
         name = f"audience_{len(self.params)}"
         self.params[name] = value
         return f"%({name})s"
+
+
+def in_words(rule: TraitRule) -> str:
+    """`plan is one of pro, free`."""
+    if rule.test is TraitTest.EXISTS:
+        return f"{rule.trait} is {'known' if rule.value else 'not known'}"
+    return f"{rule.trait} {_WORDS[rule.test]} {_value_in_words(rule.value)}"
+
+
+_WORDS = {
+    TraitTest.IS: "is",
+    TraitTest.IN: "is one of",
+    TraitTest.CONTAINS: "contains",
+    TraitTest.AT_LEAST: "is at least",
+    TraitTest.AT_MOST: "is at most",
+}
+
+
+def _value_in_words(value: object) -> str:
+    values = value if isinstance(value, tuple) else (value,)
+    return ", ".join(map(_as_text, values))
+
+
+def _either(slugs: Iterable[str]) -> str:
+    return " or ".join(slugs)
 
 
 _TESTS: dict[TraitTest, Callable[[_Compiler, str, Any], str]] = {

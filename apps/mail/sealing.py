@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from django.conf import settings
 from django.db import connection
 
 from apps.contacts.eligibility import MailClass, skip_reason_sql
+from apps.mail import specimens
 from apps.mail.contents import MailingContent, mailing_contents
 from apps.mail.links import LinkTarget, unsubscribe_url
 from apps.mail.models import Message
@@ -51,6 +52,7 @@ class Recipient:
     contact: dict[str, str]
     traits: dict[str, Any]
     skip_reason: str | None
+    campaign_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,9 @@ def compose(batch: ClaimedBatch) -> Sealed:
     """Reads the batch's recipients, checks and renders each; writes nothing.
 
     Two queries, however many recipients: what their mailings have in common is kept between
-    batches (see `contents`).
+    batches (see `contents`). Specimens take one more.
     """
-    recipients = list(_recipients(batch))
+    recipients = shown_as_others(list(_recipients(batch)))
     contents = mailing_contents({one.mailing_id for one in recipients})
     sealed = Sealed(key=uuid.uuid4().hex, body=b"", message_ids=[], addresses=[])
     emails = []
@@ -285,6 +287,35 @@ def _recipient(row: tuple[Any, ...]) -> Recipient:
     )
 
 
+def shown_as_others(recipients: list[Recipient]) -> list[Recipient]:
+    """Specimens see what the contact they are made for would see; see `specimens`."""
+    asked = {
+        one.message_id: specimens.read(one.variables)
+        for one in recipients
+        if one.contact_id is None and one.variables
+    }
+    if not asked:
+        return recipients
+    people = specimens.people(specimen.contact_id for specimen in asked.values())
+    return [
+        _shown_as(one, asked[one.message_id], people) if one.message_id in asked else one
+        for one in recipients
+    ]
+
+
+def _shown_as(
+    recipient: Recipient, specimen: specimens.Specimen, people: dict[int, specimens.Person]
+) -> Recipient:
+    person = people.get(specimen.contact_id or 0, specimens.NOBODY)
+    return replace(
+        recipient,
+        variables={},
+        contact=person.contact,
+        traits=person.traits,
+        campaign_name=specimen.campaign_name,
+    )
+
+
 def _json(value: Any) -> Any:
     """Django has psycopg hand jsonb over as text."""
     return orjson.loads(value) if isinstance(value, str | bytes) else value
@@ -300,7 +331,7 @@ def _email(recipient: Recipient, content: MailingContent, now: datetime) -> Emai
             contact=recipient.contact,
             traits=recipient.traits,
             brand=content.brand,
-            campaign={"name": content.name},
+            campaign={"name": recipient.campaign_name or content.name},
             unsubscribe_url=link,
             preferences_url=link,
             variables=recipient.variables or {},

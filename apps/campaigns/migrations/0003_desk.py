@@ -71,10 +71,10 @@ class Migration(migrations.Migration):
                 ("audience", models.JSONField()),
                 ("frozen_references", models.JSONField()),
                 (
-                    "contacts",
-                    models.BigIntegerField(help_text="Of the brand, about, when it began."),
+                    "since",
+                    models.BigIntegerField(help_text="The id before the brand's first contact."),
                 ),
-                ("cursor", models.BigIntegerField(default=0)),
+                ("cursor", models.BigIntegerField()),
                 ("until", models.BigIntegerField()),
                 ("would_get", models.BigIntegerField(default=0)),
                 ("skipped", models.JSONField(default=dict, help_text="Number by reason")),

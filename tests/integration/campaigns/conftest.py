@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from apps.campaigns import controlling, launching, planning
+from apps.campaigns import controlling, dry_running, launching, planning
 from apps.contacts.models import Contact, Topic, TopicSubscription
 from apps.mail import mailings, regrouping
 from tests.factories.brands import SenderFactory
@@ -96,7 +96,7 @@ def enqueued(monkeypatch: pytest.MonkeyPatch) -> list[tuple[TaskName, dict[str, 
     def note(task: TaskName, *, copies: int = 1, **ids: int) -> None:
         seen.append((task, ids))
 
-    for module in (controlling, launching, planning, mailings, regrouping):
+    for module in (controlling, dry_running, launching, planning, mailings, regrouping):
         monkeypatch.setattr(module, "enqueue", note)
     return seen
 

@@ -19,14 +19,12 @@ from apps.campaigns import (
     counting,
     drafting,
     launching,
-    references,
     showing,
 )
 from apps.campaigns.domains import PacedDomains
 from apps.campaigns.errors import CampaignError, LaunchRefused
 from apps.campaigns.management.arguments import audience_from, text_from
 from apps.campaigns.models import Campaign
-from apps.campaigns.selecting import select
 from apps.campaigns.watching import watch
 from apps.mail.errors import MailError
 from apps.mail.models import Mailing, Message, Template
@@ -277,9 +275,7 @@ def _add_action(actions: Any, name: str, words: str) -> argparse.ArgumentParser:
 
 
 def _counted(campaign: Campaign) -> counting.AudienceCount:
-    rules = audience.parse(campaign.audience)
-    found = references.resolve(rules, brand_id=campaign.brand_id)
-    return counting.count(select(rules, found.references), brand_id=campaign.brand_id)
+    return counting.count_rules(campaign.audience, brand_id=campaign.brand_id)
 
 
 def _mailing_of(campaign: Campaign) -> Mailing:
@@ -298,6 +294,7 @@ def _write_draft(
         "template": _template(brand, slug, draft, options),
         "name": options["name"],
         "audience": rules,
+        "actor": getpass.getuser(),
     }
     if draft is None:
         return drafting.create_campaign(brand=brand, slug=slug, **fields)
@@ -325,4 +322,5 @@ def _template(brand: Brand, slug: str, draft: Campaign | None, options: dict[str
         subject=options["template_subject"],
         html=text_from(options["html"], "--html"),
         text=text_from(options["text"], "--text") if options["text"] else "",
+        actor=getpass.getuser(),
     )
