@@ -15,6 +15,8 @@ class HeldReason(StrEnum):
     """The slots of the coming wait are taken."""
     FROZEN = "frozen"
     """The provider told us to wait."""
+    BROKEN = "broken"
+    """A breaker is open: the provider is in trouble."""
 
 
 @dataclass(frozen=True, slots=True)
