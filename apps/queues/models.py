@@ -1,10 +1,22 @@
-"""Dead letters and claimed periods."""
+"""Dead letters and claimed periods; how the queues stand is in `health.models`."""
 
 from __future__ import annotations
 
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+
+from apps.queues.health.models import Alert, QueueMinute, QueueStanding
+
+__all__ = [
+    "Alert",
+    "BulkRedrive",
+    "DeadLetter",
+    "DeadLetterQuerySet",
+    "QueueMinute",
+    "QueueStanding",
+    "SchedulePeriod",
+]
 
 
 class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
@@ -37,6 +49,8 @@ class DeadLetter(models.Model):
     payload = models.JSONField(default=dict)
     attempts = models.PositiveIntegerField(default=0)
     correlation_id = models.CharField(max_length=64, blank=True)
+    # The brand whose work it is, an id of the room above; none where it is the installation's.
+    brand_id = models.BigIntegerField(null=True)
     state = models.CharField(max_length=10, choices=State, default=State.OPEN)
     first_failed_at = models.DateTimeField(db_default=Now())
     last_failed_at = models.DateTimeField(db_default=Now())
@@ -76,10 +90,45 @@ class DeadLetter(models.Model):
                 name="dead_letter_open_by_queue",
                 condition=Q(state="open"),
             ),
+            models.Index(fields=["-last_failed_at"], name="dead_letter_by_failure"),
         ]
 
     def __str__(self) -> str:
         return f"{self.queue}: {self.subject or self.task} {self.subject_id or ''} ({self.reason})"
+
+
+class BulkRedrive(models.Model):
+    """A person's wish to drive all open letters of a kind again, carried out page by page.
+
+    Empty texts mean any; `brand_ids` none means those of every brand and of the installation.
+    Letters that came after it was asked for (`until_id`) are left alone.
+    """
+
+    queue = models.CharField(max_length=40, blank=True)
+    task = models.CharField(max_length=100, blank=True)
+    reason = models.CharField(max_length=60, blank=True)
+    brand_ids = models.JSONField(null=True)
+    until_id = models.BigIntegerField()
+    cursor_id = models.BigIntegerField(db_default=0)
+    driven = models.PositiveIntegerField(db_default=0)
+    refused = models.PositiveIntegerField(db_default=0)
+    last_refusal = models.CharField(max_length=300, db_default="")
+    asked_by = models.CharField(max_length=150)
+    asked_at = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["id"],
+                name="bulk_redrive_unfinished",
+                condition=Q(finished_at__isnull=True),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        kind = " ".join(filter(None, (self.queue, self.task, self.reason)))
+        return f"{kind or 'everything'}, asked by {self.asked_by}"
 
 
 class SchedulePeriod(models.Model):

@@ -1,0 +1,1 @@
+"""How the queues stand: what waits, what was done, what is wrong."""
