@@ -74,7 +74,10 @@ def resume(*, mailing_id: int) -> None:
     """Goes on where it stopped. Raises `StateError` where it is not paused."""
     with transaction.atomic():
         mailing = _change(mailing_id, {Mailing.State.PAUSED}, Mailing.State.RUNNING, "")
-        wake_senders(account_id=mailing.account_id)
+        if mailing.kind == Mailing.Kind.STREAM:
+            enqueue(TaskName.SEND_SINGLES, account_id=mailing.account_id)
+        else:
+            wake_senders(account_id=mailing.account_id)
 
 
 def cancel(*, mailing_id: int, reason: str) -> None:

@@ -1,4 +1,7 @@
-"""Sending: slot, claim, seal, call, settle; again and again while work is due.
+"""Sending: permit, slot, claim, seal, call, settle; again and again while work is due.
+
+The permit is the breaker's, the slot the limiter's. Whoever gets none has claimed nothing and
+leaves: being held back costs no attempt.
 
 No transaction is open during the call, and the call's total deadline ends well inside the lease.
 What an answer means is decided by the client's error classes alone (see `apps.mail.resend`).
@@ -19,7 +22,7 @@ from django.db.models.functions import Now
 from apps.brands.models import ProviderAccount
 from apps.mail import doubts, mailings, regrouping
 from apps.mail.claiming import ClaimedBatch, claim_batch, gather_singles, release
-from apps.mail.clients import client_for, limiter_for
+from apps.mail.clients import breaker_for, client_for, limiter_for
 from apps.mail.errors import LeaseLostError
 from apps.mail.models import Mailing, Message
 from apps.mail.outcomes import Attempt, Verdict, put_back, settle, settle_all, try_same_again
@@ -36,12 +39,14 @@ from apps.mail.resend import (
     SurelyNotSent,
     Throttled,
 )
+from apps.mail.resend.trouble import is_missed_slot, report_call
 from apps.mail.sealing import BodyMissingError, Sealed, compose, reopen, seal
 from apps.queues.correlation import correlation_id
 from apps.queues.limiting import Held, Limiter, Slot
 
 if TYPE_CHECKING:
     from apps.mail.resend import ResendClient
+    from apps.queues.breaking import Breaker, Permit
 
 log = structlog.get_logger(__name__)
 
@@ -51,29 +56,28 @@ TURN_SECONDS = 10.0
 # Its mailing waits for a person; a call in doubt asks again this often meanwhile.
 QUOTA_WAIT_SECONDS = 900.0
 IN_FLIGHT_WAIT_SECONDS = 1.0
-# What the client calls a request that could not leave at its slot's instant.
-MISSED_SLOT = "late"
 # While the call's slot is still to come, the batch is composed. It takes about this long.
 COMPOSE_LEAD_MS = 100
 
 
 @dataclass(frozen=True)
 class Door:
-    """An account's client and limiter: everything a batch needs to leave."""
+    """An account's client, limiter and breaker: everything a batch needs to leave."""
 
     account: ProviderAccount
     client: ResendClient
     limiter: Limiter
+    breaker: Breaker
 
     @classmethod
     def of(cls, account: ProviderAccount) -> Door:
-        return cls(account, client_for(account), limiter_for(account))
+        return cls(account, client_for(account), limiter_for(account), breaker_for(account))
 
 
 def send_batches(*, account_id: int, turn_seconds: float = TURN_SECONDS) -> int:
     """Sends the account's due bulk batches; returns how many calls it made.
 
-    It ends when none is due, when the limiter holds, or when the turn is over. A held worker
+    It ends when none is due, when breaker or limiter hold, or when the turn is over. A held worker
     leaves instead of waiting: those that have a slot are enough to use the limit, and the next
     wake-up may belong to another account.
     """
@@ -81,15 +85,19 @@ def send_batches(*, account_id: int, turn_seconds: float = TURN_SECONDS) -> int:
     ends_at = time.monotonic() + turn_seconds
     calls = 0
     while time.monotonic() < ends_at:
-        slot = door.limiter.reserve(lead_ms=COMPOSE_LEAD_MS)
-        if isinstance(slot, Held):
+        permit = door.breaker.admit()
+        if isinstance(permit, Held):
             break
-        batch = claim_batch(account_id=account_id)
-        if batch is None:
-            door.limiter.give_back(slot)
-            mailings.close_finished()
-            break
-        calls += send_claimed(batch, door, slot)
+        with permit:
+            slot = door.limiter.reserve(lead_ms=COMPOSE_LEAD_MS)
+            if isinstance(slot, Held):
+                break
+            batch = claim_batch(account_id=account_id)
+            if batch is None:
+                door.limiter.give_back(slot)
+                mailings.close_finished()
+                break
+            calls += send_claimed(batch, door, slot, permit)
     return calls
 
 
@@ -100,27 +108,34 @@ def send_singles(*, account_id: int, turn_seconds: float = TURN_SECONDS) -> int:
     calls = 0
     time.sleep(settings.SINGLE_GATHER_MS / 1000)
     while time.monotonic() < ends_at:
-        batch = claim_batch(account_id=account_id, single=True)
-        if batch is None and not gather_singles(
-            account_id=account_id, correlation=correlation_id()
-        ):
+        permit = door.breaker.admit()
+        if isinstance(permit, Held):
             break
-        slot = _slot_until(ends_at, door.limiter)
-        if batch is not None and slot is not None:
-            calls += send_claimed(batch, door, slot)
-        elif batch is not None:
-            release(batch)
+        with permit:
+            batch = claim_batch(account_id=account_id, single=True)
+            if batch is not None:
+                calls += _send_single(batch, door, permit, ends_at)
+            elif not gather_singles(account_id=account_id, correlation=correlation_id()):
+                break
     return calls
 
 
-def send_claimed(batch: ClaimedBatch, door: Door, slot: Slot) -> int:
+def _send_single(batch: ClaimedBatch, door: Door, permit: Permit, ends_at: float) -> int:
+    slot = _slot_until(ends_at, door.limiter)
+    if slot is None:
+        release(batch)
+        return 0
+    return send_claimed(batch, door, slot, permit)
+
+
+def send_claimed(batch: ClaimedBatch, door: Door, slot: Slot, permit: Permit) -> int:
     """Seals (or reopens), calls and settles one batch; returns 1 when a call was made.
 
     Losing the lease on the way is no error: its new owner does the rest.
     """
     structlog.contextvars.bind_contextvars(batch=batch.id, mailing=batch.mailing_id)
     try:
-        return int(_send_owned(batch, door, slot))
+        return int(_send_owned(batch, door, slot, permit))
     except LeaseLostError:
         log.warning("lease_lost", fence=batch.fence)
         return 0
@@ -128,7 +143,7 @@ def send_claimed(batch: ClaimedBatch, door: Door, slot: Slot) -> int:
         structlog.contextvars.unbind_contextvars("batch", "mailing")
 
 
-def _send_owned(batch: ClaimedBatch, door: Door, slot: Slot) -> bool:
+def _send_owned(batch: ClaimedBatch, door: Door, slot: Slot, permit: Permit) -> bool:
     prepared = _reopened(batch) if batch.sealed else _sealed(batch)
     if prepared is None:
         door.limiter.give_back(slot)
@@ -137,12 +152,14 @@ def _send_owned(batch: ClaimedBatch, door: Door, slot: Slot) -> bool:
     try:
         accepted = _leave(sealed, door, slot)
     except ResendFailure as failure:
+        report_call(permit, failure)
         door.limiter.observe(failure.rate.limit)
         _settle_failure(batch, sealed, door, failure)
         return True
     if accepted is None:
         put_back(batch, Attempt("held"), wait_seconds=0.0, failing=False)
         return False
+    report_call(permit, None)
     _settle_accepted(batch, sealed, door, accepted)
     return True
 
@@ -206,7 +223,7 @@ def _leave(sealed: Sealed, door: Door, slot: Slot) -> BatchAccepted | None:
                     leave_by=current.leave_by,
                 )
             except SurelyNotSent as failure:
-                if failure.name != MISSED_SLOT:
+                if not is_missed_slot(failure):
                     raise
         current = _slot_until(ends_at, door.limiter)
     return None

@@ -31,6 +31,7 @@ from apps.mail.resend import (
 )
 from apps.mail.resend.errors import CallFacts
 from apps.mail.sending import Door
+from apps.queues.breaking import Breaker, Permit
 from apps.queues.limiting import Held, HeldReason, Limiter, Slot
 from apps.queues.models import DeadLetter
 
@@ -103,6 +104,26 @@ class FakeLimiter:
         self.frozen_until = time.monotonic() + retry_after_s
 
 
+class FakeBreaker:
+    """Lets through until told to hold; remembers what it was told. The real one has its own tests."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.holds_from = float("inf")
+        """It holds once it was told so often."""
+
+    def admit(self) -> Permit | Held:
+        if len(self.told) >= self.holds_from:
+            return Held(retry_in_s=60, reason=HeldReason.BROKEN)
+        return Permit(self, 0, "probe", shared=True)
+
+    def record(self, permit: Permit, *, calls: int = 1, errors: int = 0) -> None:
+        self.told.append("bad" if errors else "good")
+
+    def give_back(self, permit: Permit) -> None:
+        self.told.append("nothing")
+
+
 class FakeSlot:
     leave_by = float("inf")
 
@@ -115,6 +136,7 @@ class FakeSlot:
     [
         (FakeClient, ResendClient, ("send_batch", "connect_ahead")),
         (FakeLimiter, Limiter, ("reserve", "give_back", "observe", "freeze")),
+        (FakeBreaker, Breaker, ("admit", "record", "give_back")),
         (FakeSlot, Slot, ("wait",)),
     ],
 )
@@ -128,12 +150,21 @@ def test_fakes_have_the_signatures_of_the_real_ones(
 
 
 @pytest.fixture
-def provider(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> FakeClient:
+def breaker() -> FakeBreaker:
+    return FakeBreaker()
+
+
+@pytest.fixture
+def provider(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, breaker: FakeBreaker
+) -> FakeClient:
     settings.RETRY_BASE_SECONDS = 60
     settings.RETRY_CAP_SECONDS = 60
     client = FakeClient()
     limiter = FakeLimiter()
-    monkeypatch.setattr(Door, "of", classmethod(lambda cls, account: cls(account, client, limiter)))
+    monkeypatch.setattr(
+        Door, "of", classmethod(lambda cls, account: cls(account, client, limiter, breaker))
+    )
     return client
 
 
@@ -359,6 +390,64 @@ def test_throttling_beyond_its_budget_is_a_dead_letter(
 
     assert states(mailing) == {"failed": 5}
     assert DeadLetter.objects.get().reason == "throttled"
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (accept, "good"),
+        (failure(Ambiguous, "application_error", status=500), "bad"),
+        (failure(Ambiguous, "not_json", status=502), "bad"),
+        (failure(Ambiguous, "unreadable", status=200), "bad"),
+        (failure(Ambiguous, "timeout"), "bad"),
+        (failure(Ambiguous, "reset"), "bad"),
+        (failure(SurelyNotSent, "refused"), "bad"),
+        (failure(Ambiguous, "unnamed", status=418), "good"),
+        (failure(KeyInFlight, "concurrent_idempotent_requests", status=409), "good"),
+        (failure(SenderRefused, "validation_error", status=403), "good"),
+        (failure(Throttled, "rate_limit_exceeded", status=429), "nothing"),
+        (failure(QuotaExceeded, "daily_quota_exceeded", status=429), "nothing"),
+    ],
+)
+def test_breaker_learns_what_the_end_of_a_call_says_of_the_provider(
+    house: House, provider: FakeClient, breaker: FakeBreaker, answer: Answer, told: str
+) -> None:
+    house.planned(5)
+    provider.answers = [answer]
+
+    send(house)
+
+    assert breaker.told[0] == told
+
+
+def test_error_of_our_own_says_nothing_of_the_provider(
+    house: House, provider: FakeClient, breaker: FakeBreaker
+) -> None:
+    house.planned(5)
+
+    def stumble(mails: list[dict[str, Any]]) -> BatchAccepted:
+        raise ZeroDivisionError
+
+    provider.answers = [stumble]
+
+    with pytest.raises(ZeroDivisionError):
+        send(house)
+
+    assert breaker.told == ["nothing"]
+
+
+def test_open_breaker_claims_nothing_and_burns_no_attempt(
+    house: House, provider: FakeClient, breaker: FakeBreaker
+) -> None:
+    mailing = house.planned(300)
+    breaker.holds_from = 1
+    provider.answers = [failure(SurelyNotSent, "refused")]
+
+    send(house, rounds=5)
+
+    assert len(provider.calls) == 1
+    assert sorted(Batch.objects.values_list("attempts", "fence")) == [(0, 0), (0, 0), (1, 1)]
+    assert states(mailing) == {"pending": 300}
 
 
 def test_key_older_than_the_provider_remembers_is_never_called_again(

@@ -1,0 +1,44 @@
+"""Which ends of a call speak against the provider, for its circuit breaker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from apps.mail.resend.errors import (
+    Ambiguous,
+    QuotaExceeded,
+    ResendFailure,
+    SurelyNotSent,
+    Throttled,
+)
+
+if TYPE_CHECKING:
+    from apps.queues.breaking import Permit
+
+MISSED_SLOT = "late"
+"""What the client calls a request that could not leave at its slot's instant."""
+
+_CLIENT_ERRORS = range(400, 500)
+
+
+def report_call(permit: Permit, failure: ResendFailure | None) -> None:
+    """Tell the breaker how a call ended; None: as it should.
+
+    Server errors, silence, broken connections and answers that nobody can read count against the
+    provider. A refusal counts for it: somebody was there and answered. What is our own business
+    counts as neither: a 429 is the limiter's, and a missed slot is a call that was not made.
+    """
+    if isinstance(failure, Throttled | QuotaExceeded) or is_missed_slot(failure):
+        return
+    if isinstance(failure, SurelyNotSent) or _is_unclear(failure):
+        permit.failed()
+    else:
+        permit.succeeded()
+
+
+def is_missed_slot(failure: ResendFailure | None) -> bool:
+    return isinstance(failure, SurelyNotSent) and failure.name == MISSED_SLOT
+
+
+def _is_unclear(failure: ResendFailure | None) -> bool:
+    return isinstance(failure, Ambiguous) and failure.status not in _CLIENT_ERRORS
