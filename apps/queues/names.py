@@ -16,6 +16,8 @@ class Queue(StrEnum):
     SEGMENTS = "segments"
     SMS = "sms"
     WEBHOOKS = "webhooks"
+    PULSE = "pulse"
+    EXTERNAL = "external"
 
 
 class TaskName(StrEnum):
@@ -23,6 +25,7 @@ class TaskName(StrEnum):
 
     MAINTAIN_PARTITIONS = "queues.maintain_partitions"
     PRUNE_PERIODS = "queues.prune_periods"
+    WORK_EXTERNAL = "queues.work_external"
     SEND_BATCHES = "mail.send_batches"
     SEND_SINGLES = "mail.send_singles"
     CLOSE_MAILINGS = "mail.close_mailings"

@@ -1,4 +1,10 @@
-"""Every queue, declared once: what it is for, how it is worked, what it may cost."""
+"""Every queue, declared once: what it is for, how it is worked, what it may cost.
+
+Internal queues are worked by Celery workers of ours, one worker command each in `deploy/Procfile`.
+External ones belong to other systems, which hold their rows and do the work when they are called.
+Other rooms declare their queues with `register_queue` and `register_external_queue` where their
+tasks are declared: everything that works, watches or shows queues goes by these tables.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +12,20 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from django.conf import settings
+
 from apps.queues.names import Queue, TaskName
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+
+@dataclass(frozen=True)
+class Watermarks:
+    """Crossing one is an alert: so many rows due, or the oldest of them due for so long."""
+
+    depth: int
+    age_seconds: int
 
 
 @dataclass(frozen=True)
@@ -18,15 +34,58 @@ class QueueSpec:
 
     `concurrency` is the number of processes of its worker command (and so of the database
     connections it holds); `task_seconds` the hard limit of one task; `usual_wait_seconds` the
-    latency class: how long work may wait here on a good day.
+    latency class: how long work may wait here on a good day. `attempts` is the budget of one
+    wake-up whose task raises (rows count their own attempts). `lease_setting` names the setting
+    that says how long a claimed row belongs to its worker; none where work is one transaction.
+    `waits_for` marks a queue whose worker stands ready for tasks that are still to come.
     """
 
-    name: Queue
+    name: str
     purpose: str
     concurrency: int
     task_seconds: int
     usual_wait_seconds: int
-    tasks: tuple[TaskName, ...] = ()
+    watermarks: Watermarks
+    tasks: tuple[str, ...] = ()
+    attempts: int = 4
+    lease_setting: str = ""
+    waits_for: str = ""
+
+    @property
+    def lease_seconds(self) -> float | None:
+        return float(getattr(settings, self.lease_setting)) if self.lease_setting else None
+
+    @property
+    def program(self) -> str:
+        """The name of its worker command in `deploy/Procfile`."""
+        return f"worker-{self.name}"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where an external queue is worked: `url`, and the token it wants as `Bearer`."""
+
+    url: str
+    token: str = ""
+
+
+@dataclass(frozen=True)
+class ExternalQueueSpec:
+    """A queue of another system, worked by calling it (see `external`).
+
+    It is called once per `every_seconds` at most, with a total deadline of `total_seconds`;
+    `attempts` failures in a row make a dead letter. `endpoint` is asked at each call, so that it
+    may come from settings or a table; None where the queue is switched off.
+    """
+
+    name: str
+    purpose: str
+    endpoint: Callable[[], Endpoint | None]
+    usual_wait_seconds: int
+    watermarks: Watermarks
+    every_seconds: int = 60
+    total_seconds: float = 30.0
+    attempts: int = 3
 
 
 _SPECS = (
@@ -36,6 +95,7 @@ _SPECS = (
         concurrency=2,
         task_seconds=60,
         usual_wait_seconds=1,
+        watermarks=Watermarks(depth=100, age_seconds=60),
         tasks=(TaskName.CLOSE_MAILINGS, TaskName.START_SCHEDULED, TaskName.RUN_DRY),
     ),
     QueueSpec(
@@ -44,6 +104,7 @@ _SPECS = (
         concurrency=1,
         task_seconds=300,
         usual_wait_seconds=5,
+        watermarks=Watermarks(depth=20, age_seconds=600),
         tasks=(TaskName.PLAN_AUDIENCE,),
     ),
     QueueSpec(
@@ -52,6 +113,8 @@ _SPECS = (
         concurrency=4,
         task_seconds=120,
         usual_wait_seconds=1,
+        watermarks=Watermarks(depth=1_000, age_seconds=60),
+        lease_setting="BATCH_LEASE_SECONDS",
         tasks=(TaskName.SEND_SINGLES,),
     ),
     QueueSpec(
@@ -60,6 +123,8 @@ _SPECS = (
         concurrency=10,
         task_seconds=120,
         usual_wait_seconds=60,
+        watermarks=Watermarks(depth=5_000, age_seconds=21_600),
+        lease_setting="BATCH_LEASE_SECONDS",
         tasks=(TaskName.SEND_BATCHES,),
     ),
     QueueSpec(
@@ -68,6 +133,7 @@ _SPECS = (
         concurrency=2,
         task_seconds=120,
         usual_wait_seconds=10,
+        watermarks=Watermarks(depth=20_000, age_seconds=600),
         tasks=(TaskName.APPLY_EVENTS, TaskName.FOLD_FIGURES, TaskName.COLLECT_WEBHOOKS),
     ),
     QueueSpec(
@@ -76,6 +142,7 @@ _SPECS = (
         concurrency=2,
         task_seconds=900,
         usual_wait_seconds=5,
+        watermarks=Watermarks(depth=20, age_seconds=1_800),
         tasks=(TaskName.ADVANCE_UPLOAD,),
     ),
     QueueSpec(
@@ -84,6 +151,7 @@ _SPECS = (
         concurrency=1,
         task_seconds=900,
         usual_wait_seconds=300,
+        watermarks=Watermarks(depth=20, age_seconds=7_200),
         tasks=(
             TaskName.MAINTAIN_PARTITIONS,
             TaskName.PRUNE_PERIODS,
@@ -98,6 +166,8 @@ _SPECS = (
         concurrency=4,
         task_seconds=120,
         usual_wait_seconds=300,
+        watermarks=Watermarks(depth=50_000, age_seconds=21_600),
+        waits_for="the segments of engagement",
     ),
     QueueSpec(
         Queue.SMS,
@@ -105,6 +175,8 @@ _SPECS = (
         concurrency=4,
         task_seconds=120,
         usual_wait_seconds=60,
+        watermarks=Watermarks(depth=5_000, age_seconds=3_600),
+        waits_for="texts",
     ),
     QueueSpec(
         Queue.WEBHOOKS,
@@ -112,12 +184,62 @@ _SPECS = (
         concurrency=4,
         task_seconds=120,
         usual_wait_seconds=10,
+        watermarks=Watermarks(depth=10_000, age_seconds=900),
+        lease_setting="WEBHOOK_LEASE_SECONDS",
         tasks=(TaskName.SEND_WEBHOOKS,),
+    ),
+    QueueSpec(
+        Queue.PULSE,
+        "Interactions from the web frontend, recorded in bulk",
+        concurrency=2,
+        task_seconds=120,
+        usual_wait_seconds=10,
+        watermarks=Watermarks(depth=50_000, age_seconds=600),
+        waits_for="the recording of interactions",
+    ),
+    QueueSpec(
+        Queue.EXTERNAL,
+        "Calling the queues of other systems, each at most once per its interval",
+        concurrency=1,
+        task_seconds=120,
+        usual_wait_seconds=60,
+        watermarks=Watermarks(depth=20, age_seconds=900),
+        tasks=(TaskName.WORK_EXTERNAL,),
     ),
 )
 
-QUEUES: Mapping[Queue, QueueSpec] = MappingProxyType({spec.name: spec for spec in _SPECS})
+_queues: dict[str, QueueSpec] = {}
+_external_queues: dict[str, ExternalQueueSpec] = {}
+_task_queues: dict[str, str] = {}
 
-TASK_QUEUES: Mapping[TaskName, Queue] = MappingProxyType(
-    {task: spec.name for spec in _SPECS for task in spec.tasks}
-)
+QUEUES: Mapping[str, QueueSpec] = MappingProxyType(_queues)
+EXTERNAL_QUEUES: Mapping[str, ExternalQueueSpec] = MappingProxyType(_external_queues)
+TASK_QUEUES: Mapping[str, str] = MappingProxyType(_task_queues)
+
+
+def register_queue(spec: QueueSpec) -> None:
+    """Declares an internal queue; called at import, before a worker reads Celery's settings.
+
+    Raises ValueError for a name or a task that is declared already.
+    """
+    _insist_on_new_name(spec.name)
+    for task in spec.tasks:
+        if task in _task_queues:
+            raise ValueError(f"task {task!r} has a queue already: {_task_queues[task]!r}")
+    _queues[spec.name] = spec
+    _task_queues.update(dict.fromkeys(spec.tasks, spec.name))
+
+
+def register_external_queue(spec: ExternalQueueSpec) -> None:
+    """Declares a queue of another system. Raises ValueError for a name declared already."""
+    _insist_on_new_name(spec.name)
+    _external_queues[spec.name] = spec
+
+
+def _insist_on_new_name(name: str) -> None:
+    if name in _queues or name in _external_queues:
+        raise ValueError(f"queue {name!r} is declared already")
+
+
+for _spec in _SPECS:
+    register_queue(_spec)

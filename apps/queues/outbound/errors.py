@@ -20,9 +20,9 @@ class OutboundError(QueueError):
 class NotSent(OutboundError):  # noqa: N818 - a verdict, and read as one where it is caught
     """Not a byte of the request left this host: repeating it is harmless.
 
-    Reasons: dns, address (the host has one that the caller does not admit), refused, unreachable, connect_timeout, tls, late (the request could not begin to
-    leave by the caller's instant), deadline, timeout and reset (the connection broke or stalled
-    before it took the first byte).
+    Reasons: dns, address (the host has one that the caller does not admit), refused, unreachable,
+    connect_timeout, tls, late (the request could not begin to leave by the caller's instant),
+    deadline, timeout and reset (the connection broke or stalled before it took the first byte).
     """
 
 
