@@ -19,8 +19,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class AccountStanding:
-    """An account at this moment. Where `shared` of a part is False, the broker does not answer:
-    what it says is then only what this process knows, and is best shown as unknown."""
+    """An account at this moment.
+
+    Where `shared` of a part is False, the broker does not answer: the part is then only what this
+    process knows, and is best shown as unknown.
+    """
 
     account_id: int
     name: str

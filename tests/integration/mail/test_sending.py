@@ -105,7 +105,7 @@ class FakeLimiter:
 
 
 class FakeBreaker:
-    """Lets through until told to hold; remembers what it was told. The real one has its own tests."""
+    """Lets through until told to hold; remembers what it heard. The real one has its own tests."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
