@@ -113,6 +113,12 @@ class Reader:
             )
         return value
 
+    def optional_url(self, name: str, *, schemes: Iterable[str]) -> str:
+        """The same, or an empty text where nothing is set."""
+        if not self.variables.get(name, "").strip():
+            return ""
+        return self.url(name, schemes=schemes)
+
     def versioned_keys(self, name: str) -> dict[int, bytes]:
         """`1:BASE64,2:BASE64` as {1: 32 bytes, 2: 32 bytes}; the highest version is in use.
 

@@ -12,6 +12,7 @@ import environ
 from config import desk
 from config.environment import Reader, SettingProblem, quit_on_problem
 from config.logs import configure_logs
+from config.metrics import share_metrics
 from config.reporting import report_errors
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -109,6 +110,14 @@ try:
     QUEUE_LONGEST_HOLD_SECONDS = read.number(
         "FLUX_QUEUE_LONGEST_HOLD_SECONDS", default=300, at_least=QUEUE_HOLD_SECONDS
     )
+    # --- Being watched ------------------------------------------------------------------------
+    METRICS_DIR = Path(read.text("FLUX_METRICS_DIR", default=str(VAR_DIR / "metrics")))
+    share_metrics(METRICS_DIR)
+    # Without a token only this very machine may read the metrics.
+    METRICS_TOKEN = read.text("FLUX_METRICS_TOKEN", default="")
+    WATCH_SECONDS = read.whole_number("FLUX_WATCH_SECONDS", default=15, at_least=1)
+    ALERT_WEBHOOK_URL = read.optional_url("FLUX_ALERT_WEBHOOK_URL", schemes=("https", "http"))
+    FLOWER_LINK = read.optional_url("FLUX_FLOWER_LINK", schemes=("https", "http"))
     SENTRY_DSN = read.text("SENTRY_DSN", default="")
     LOG_FORMAT = read.choice(
         "FLUX_LOG_FORMAT", options=("json", "console"), default="console" if DEBUG else "json"
