@@ -16,7 +16,7 @@ from django.db import connection
 from apps.mail.models import Mailing, Message
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import datetime
 
 
@@ -27,8 +27,9 @@ class Progress:
     `audience` are those looked at so far; `planned` of them were to be mailed, and are `sent`,
     `failed`, `unknown`, `skipped_later` or still `pending` (`in_flight` of these are in a call or
     wait for its answer). `account_stopped` is why, where the provider account sends nothing at all.
-    `skipped` has everybody skipped, `skipped_by_reason` those whose reason
-    was known while planning. `happened` has the figures of the mailing by kind and reason.
+    `skipped` has everybody skipped, `skipped_by_reason` those whose reason was known while
+    planning. `happened` has the figures of the mailing by kind and reason. `per_second` is the pace
+    of mails in the last seconds, `requests_per_second` the provider's limit as last announced.
     `complete`: nothing is left to plan or send.
     """
 
@@ -46,6 +47,8 @@ class Progress:
     skipped_later: int
     skipped_by_reason: Mapping[str, int]
     happened: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    per_second: float = 0.0
+    requests_per_second: float = 0.0
 
     def by_reason(self, state: Message.State) -> dict[str, int]:
         """Of failed, unknown or skipped ones (however late): the most frequent reason first."""
@@ -66,16 +69,28 @@ class Progress:
         return self.sent + self.failed + self.unknown + self.skipped
 
     @property
+    def seconds_left(self) -> float | None:
+        """At the present pace; None where it cannot be told: paused, or still being planned."""
+        if self.state != Mailing.State.RUNNING or not self.audience_complete:
+            return None
+        return self.pending / self.per_second if self.per_second else None
+
+    @property
     def complete(self) -> bool:
         return self.audience_complete and not self.pending
 
 
-_PROGRESS = """
-SELECT mailing.state, mailing.state_reason, account.stopped_reason,
+# Over how many seconds the pace is measured.
+PACE_SECONDS = 10
+
+_PROGRESS = f"""
+SELECT mailing.id, mailing.state, mailing.state_reason, account.stopped_reason,
        mailing.audience_completed_at IS NOT NULL,
        pages.planned, pages.skipped::text,
        batches.sent, batches.failed, batches.unknown, batches.skipped,
-       batches.size, batches.in_flight, figures.happened::text
+       batches.size, batches.in_flight, batches.lately, account.rate_limit,
+       extract(epoch FROM statement_timestamp() - mailing.state_changed_at)::float,
+       figures.happened::text
   FROM mail_mailing mailing
   JOIN brands_provideraccount account ON account.id = mailing.account_id
  CROSS JOIN LATERAL (
@@ -87,7 +102,10 @@ SELECT mailing.state, mailing.state_reason, account.stopped_reason,
                   coalesce(sum(unknown), 0) AS unknown, coalesce(sum(skipped), 0) AS skipped,
                   coalesce(sum(size), 0) AS size,
                   coalesce(sum(size - sent - failed - unknown - skipped)
-                           FILTER (WHERE state = 'calling'), 0) AS in_flight
+                           FILTER (WHERE state = 'calling'), 0) AS in_flight,
+                  coalesce(sum(sent + failed + unknown)
+                           FILTER (WHERE settled_at > statement_timestamp()
+                                         - interval '{PACE_SECONDS} s'), 0) AS lately
              FROM mail_batch WHERE mailing_id = mailing.id
        ) batches
  CROSS JOIN LATERAL (
@@ -100,7 +118,7 @@ SELECT mailing.state, mailing.state_reason, account.stopped_reason,
                             WHERE mailing_id = mailing.id) daily
                     GROUP BY kind, reason HAVING sum(number) <> 0) summed
        ) figures
- WHERE mailing.id = %s
+ WHERE mailing.id = ANY(%s)
 """
 
 
@@ -109,13 +127,23 @@ def progress(mailing: Mailing) -> Progress:
 
     For bulk mailings; the batches of a stream belong to several mailings.
     """
+    try:
+        return progress_of([mailing.pk])[mailing.pk]
+    except KeyError:
+        raise Mailing.DoesNotExist(f"There is no mailing {mailing.pk}.") from None
+
+
+def progress_of(mailing_ids: Collection[int]) -> dict[int, Progress]:
+    """The progress of several mailings by their ids; one query too."""
     with connection.cursor() as cursor:
-        cursor.execute(_PROGRESS, [mailing.pk])
-        row: tuple[Any, ...] | None = cursor.fetchone()
-    if row is None:
-        raise Mailing.DoesNotExist(f"There is no mailing {mailing.pk}.")
-    state, state_reason, account_stopped, audience_complete, planned, pages, *counts, happened = row
-    sent, failed, unknown, skipped_later, size, in_flight = map(int, counts)
+        cursor.execute(_PROGRESS, [list(mailing_ids)])
+        return {row[0]: _progress(row[1:]) for row in cursor.fetchall()}
+
+
+def _progress(row: tuple[Any, ...]) -> Progress:
+    state, state_reason, account_stopped, audience_complete, planned, pages, *rest = row
+    *counts, rate_limit, in_state_s, happened = rest
+    sent, failed, unknown, skipped_later, size, in_flight, lately = map(int, counts)
     by_reason = _added_up(pages)
     return Progress(
         state=state,
@@ -131,6 +159,8 @@ def progress(mailing: Mailing) -> Progress:
         in_flight=in_flight,
         skipped_later=skipped_later,
         skipped_by_reason=by_reason,
+        per_second=lately / min(PACE_SECONDS, max(1.0, in_state_s)),
+        requests_per_second=rate_limit,
         happened={
             (kind, reason): number
             for kind, reason, number in (orjson.loads(happened) if happened else ())

@@ -141,8 +141,9 @@ def _suppression(event_type: str, bounce: dict[str, Any]) -> SuppressionReason |
 
 def _link(click: dict[str, Any]) -> str:
     value = click.get("link")
-    usable = isinstance(value, str) and len(value) <= LONGEST_LINK and value.isprintable()
-    return value if usable else ""
+    if not isinstance(value, str) or len(value) > LONGEST_LINK:
+        return ""
+    return value if value.isprintable() else ""
 
 
 def _bounce(bounce: dict[str, Any]) -> BounceCause:

@@ -236,9 +236,9 @@ def test_daily_has_every_day_and_only_the_brands_asked_for(
 ) -> None:
     other = MailingFactory.create()
     mailing = house.mailing()
-    for days, kind, number in [(0, "sent", 5), (0, "bounced", 1), (29, "sent", 2), (30, "sent", 9)]:
+    for age, kind, number in [(0, "sent", 5), (0, "bounced", 1), (29, "sent", 2), (30, "sent", 9)]:
         DailyFigure.objects.create(
-            brand=house.brand, mailing=mailing, day=TODAY.date() - timedelta(days=days),
+            brand=house.brand, mailing=mailing, day=TODAY.date() - timedelta(days=age),
             kind=kind, number=number,
         )  # fmt: skip
     DailyFigure.objects.create(
