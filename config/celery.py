@@ -10,7 +10,7 @@ from celery.signals import setup_logging, task_prerun, task_unknown
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-ROOMS_WITH_TASKS = ("queues", "mail", "campaigns", "station")
+ROOMS_WITH_TASKS = ("queues", "brands", "mail", "campaigns", "station")
 
 app = Celery("flux_station", task_cls="apps.queues.base_task:StationTask", set_as_current=True)
 # Read on first use, so that importing this module needs no settings.

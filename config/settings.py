@@ -125,6 +125,13 @@ try:
     LOG_LEVEL = read.choice(
         "FLUX_LOG_LEVEL", options=("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO"
     )
+
+    # --- API ----------------------------------------------------------------------------------
+    API_REQUESTS_PER_SECOND = read.number("FLUX_API_REQUESTS_PER_SECOND", default=10, at_least=0.01)
+    API_BURST = read.whole_number("FLUX_API_BURST", default=50, at_least=1)
+    API_ANSWER_HOURS = read.number("FLUX_API_ANSWER_HOURS", default=24, at_least=0.01)
+    API_BODY_BYTES = read.whole_number("FLUX_API_BODY_BYTES", default=2_000_000, at_least=1000)
+
     if PROVIDER_TOTAL_SECONDS * 1.5 > BATCH_LEASE_SECONDS:
         raise SettingProblem(  # noqa: TRY301
             f"FLUX_PROVIDER_TOTAL_SECONDS is {PROVIDER_TOTAL_SECONDS:g}; expected at most two "
@@ -169,6 +176,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
     "apps.queues.correlation.CorrelationMiddleware",
+    "apps.brands.api.routing.TrailingSlashMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -249,10 +257,38 @@ X_FRAME_OPTIONS = "DENY"
 
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_AUTHENTICATION_CLASSES": [],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["apps.brands.api.parsing.StationJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "apps.brands.api.parsing.JSONAlways",
+    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.brands.api.authentication.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["apps.brands.api.authentication.HoldsScope"],
+    "DEFAULT_PAGINATION_CLASS": "apps.brands.api.pages.CursorPages",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "apps.brands.api.answering.answer_exception",
     "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Flux Station",
+    "DESCRIPTION": "Contacts, topics, suppressions, templates and campaigns of one brand.",
+    "VERSION": "1",
+    "SERVERS": [{"url": PUBLIC_BASE_URL}],
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SCHEMA_PATH_PREFIX": "/api",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "COMPONENT_SPLIT_PATCH": True,
+    "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
+    "SORT_OPERATIONS": False,
+    # Files of our own: the documentation loads nothing from foreign hosts.
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "apps.brands.api.documents.document_common_answers",
+    ],
 }
 
 UNFOLD = desk.UNFOLD

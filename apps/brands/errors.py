@@ -19,3 +19,11 @@ class UnknownAccountError(BrandsError):
 
 class AccountStateError(BrandsError):
     """The account is already in the state that was asked for. Nothing changed."""
+
+
+class ApiKeyLimitError(BrandsError):
+    """Two keys of this name are valid already. Revoke one, or choose another name."""
+
+
+class ApiKeyStateError(BrandsError):
+    """The key is revoked or expired. Nothing changed."""

@@ -25,6 +25,7 @@ class TaskName(StrEnum):
 
     MAINTAIN_PARTITIONS = "queues.maintain_partitions"
     PRUNE_PERIODS = "queues.prune_periods"
+    PRUNE_ANSWERS = "brands.prune_answers"
     WORK_EXTERNAL = "queues.work_external"
     SEND_BATCHES = "mail.send_batches"
     SEND_SINGLES = "mail.send_singles"

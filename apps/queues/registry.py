@@ -155,6 +155,7 @@ _SPECS = (
         tasks=(
             TaskName.MAINTAIN_PARTITIONS,
             TaskName.PRUNE_PERIODS,
+            TaskName.PRUNE_ANSWERS,
             TaskName.ENFORCE_RETENTION,
             TaskName.DELETE_DRY_RUNS,
             TaskName.PRUNE_UPLOADS,

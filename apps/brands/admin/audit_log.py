@@ -96,7 +96,8 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         brand = Brand.objects.filter(pk=OuterRef("brand_id")).values("name")
         rows: QuerySet[Any] = super().get_queryset(request)
-        return rows.annotate(named_brand=Subquery(brand))
+        named: QuerySet[Any] = rows.annotate(named_brand=Subquery(brand))
+        return named
 
     @admin.display(description="brand")
     def brand_name(self, entry: Any) -> str:

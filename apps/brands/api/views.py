@@ -1,0 +1,142 @@
+"""The base of every resource: one brand, scopes, pages, one form of errors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from rest_framework import viewsets
+from rest_framework.exceptions import APIException, ValidationError
+
+from apps.brands.api import idempotency, throttling
+from apps.brands.api.errors import RateLimitError
+from apps.brands.api.pages import PARAMETERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from django.db.models import QuerySet
+    from django.http import HttpRequest, HttpResponseBase
+    from rest_framework.filters import BaseFilterBackend
+    from rest_framework.request import Request
+    from rest_framework.response import Response
+
+    from apps.brands.models import ApiKey, Brand, Scope
+
+    GenericViewSet = viewsets.GenericViewSet[Any]
+
+    # django-filter has no types.
+    class DjangoFilterBackend(BaseFilterBackend):
+        def get_filterset_class(self, view: Any, queryset: QuerySet[Any]) -> Any: ...
+else:
+    GenericViewSet = viewsets.GenericViewSet
+    from django_filters.rest_framework import DjangoFilterBackend
+
+
+class KnownFilters(DjangoFilterBackend):
+    """Refuses query parameters that the list does not know: a misspelt filter would show all."""
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> Any:
+        filterset = self.get_filterset_class(view, queryset)
+        known = {name for name, _, _ in PARAMETERS}
+        if filterset is not None:
+            known |= set(filterset.base_filters)
+        refuse_unknown_parameters(request, known)
+        return super().filter_queryset(request, queryset, view)
+
+
+def refuse_unknown_parameters(request: Request, known: set[str]) -> None:
+    unknown = sorted(set(request.query_params) - known)
+    if unknown:
+        told = f"Unknown parameter. Known are: {', '.join(sorted(known)) or 'none'}."
+        raise ValidationError({name: [told] for name in unknown})
+    for name in known & set(request.query_params):
+        if any("\x00" in value for value in request.query_params.getlist(name)):
+            raise ValidationError({name: ["Must not hold a NUL character."]})
+
+
+class StationViewSet(GenericViewSet):
+    """Rows of the key's brand and of no other: what belongs to another brand is not found.
+
+    `scopes` names the scope of each action. `problems` maps errors of the room to API errors.
+    """
+
+    scopes: ClassVar[Mapping[str, Scope]]
+    problems: ClassVar[Mapping[type[Exception], type[APIException]]] = {}
+    brand_lookup = "brand"
+    lookup_value_regex = r"[0-9]{1,18}"
+    filter_backends = (KnownFilters,)
+
+    @property
+    def api_key(self) -> ApiKey:
+        return cast("ApiKey", self.request.auth)
+
+    @property
+    def brand(self) -> Brand:
+        return self.api_key.brand
+
+    @property
+    def actor(self) -> str:
+        """Who calls, for services that keep by whom something was done."""
+        return self.api_key.actor
+
+    def get_queryset(self) -> QuerySet[Any]:
+        rows = super().get_queryset()
+        if getattr(self, "swagger_fake_view", False):
+            return rows.none()
+        return rows.filter(**{self.brand_lookup: self.brand})
+
+    def read_body(self, **context: Any) -> dict[str, Any]:
+        """The validated body, by the action's serializer. Raises `ValidationError`."""
+        serializer = self.get_serializer(data=self.request.data, **context)
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)
+
+    def initial(self, request: Request, *_args: Any, **_kwargs: Any) -> None:
+        """As DRF's, but calls are counted before scopes are looked at."""
+        self.format_kwarg = None
+        neg = self.perform_content_negotiation(request)
+        request.accepted_renderer, request.accepted_media_type = neg
+        request.version, request.versioning_scheme = None, None
+        self.perform_authentication(request)
+        self.check_throttles(request)
+        self.check_permissions(request)
+        if self.action != "list":
+            refuse_unknown_parameters(request, set())
+
+    def check_throttles(self, request: Request) -> None:
+        if request.auth is None:
+            return
+        verdict = throttling.take(request.auth.pk)
+        self.headers.update(verdict.headers)
+        if not verdict.granted:
+            raise RateLimitError(verdict.wait_seconds)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        for known, answer in self.problems.items():
+            if isinstance(exc, known):
+                return super().handle_exception(answer(str(exc)))
+        return super().handle_exception(exc)
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """As DRF's, with the handler of a POST behind its Idempotency-Key."""
+        self.args, self.kwargs = args, kwargs
+        wrapped = self.initialize_request(request, *args, **kwargs)
+        self.request = wrapped
+        self.headers = self.default_response_headers
+        try:
+            self.initial(wrapped, *args, **kwargs)
+            name = (wrapped.method or "").lower()
+            handler = getattr(self, name, self.http_method_not_allowed)
+            response = self._answer(lambda: handler(wrapped, *args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - every error gets its answer
+            response = self.handle_exception(error)
+        self.response = self.finalize_response(wrapped, response, *args, **kwargs)
+        return self.response
+
+    def _answer(self, work: Callable[[], Response]) -> Response:
+        key = idempotency.given_key(self.request)
+        if key is None or self.action is None:
+            return work()
+        return idempotency.answer_once(
+            api_key=self.api_key, request=self.request, key=key, work=work
+        )
