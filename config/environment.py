@@ -119,6 +119,18 @@ class Reader:
             return ""
         return self.url(name, schemes=schemes)
 
+    def named_urls(self, name: str, *, schemes: Iterable[str]) -> dict[str, str]:
+        """`job=https://…,other=https://…` as a mapping; addresses are secrets and never shown."""
+        expected = f"name=address pairs ({' or '.join(f'{scheme}://…' for scheme in schemes)})"
+        found: dict[str, str] = {}
+        for pair in self.words(name):
+            key, _, url = pair.partition("=")
+            parts = urlsplit(url.strip())
+            if not key.strip() or parts.scheme not in schemes or not parts.hostname:
+                raise SettingProblem(f"{name}, entry {_shown(key)}: expected {expected}.")
+            found[key.strip()] = url.strip()
+        return found
+
     def versioned_keys(self, name: str) -> dict[int, bytes]:
         """`1:BASE64,2:BASE64` as {1: 32 bytes, 2: 32 bytes}; the highest version is in use.
 

@@ -85,6 +85,12 @@ try:
     )
     WEBHOOK_LOOPBACK = read.flag("FLUX_WEBHOOK_LOOPBACK", default=ENVIRONMENT != "production")
     SWEEP_SECONDS = read.number("FLUX_SWEEP_SECONDS", default=1, at_least=0.05)
+    # Work that nobody came for in so long is worked off without the broker.
+    DRAIN_AFTER_SECONDS = read.number("FLUX_DRAIN_AFTER_SECONDS", default=10, at_least=0)
+    # A worker that settled nothing for so long, while work was due, is started anew.
+    STALL_SECONDS = read.number("FLUX_STALL_SECONDS", default=60, at_least=1)
+    # Told after each run of a scheduled job, for a watcher outside.
+    HEARTBEAT_URLS = read.named_urls("FLUX_HEARTBEAT_URLS", schemes=("https", "http"))
     LIMITER_WORKER_FLOOR = read.whole_number("FLUX_LIMITER_WORKER_FLOOR", default=10, at_least=1)
     # --- Holding back from a provider or a queue in trouble -------------------------------------
     BREAKER_WINDOW_SECONDS = read.number(
