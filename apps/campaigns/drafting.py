@@ -86,6 +86,8 @@ def change_details(*, campaign_id: int, name: str, sender: Sender, actor: str) -
     """Name and sender of a draft. Raises `InvalidCampaignError` and as `_draft_to_change`."""
     with transaction.atomic():
         campaign = _draft_to_change(campaign_id, actor)
+        if sender.brand_id != campaign.brand_id:
+            raise InvalidCampaignError("sender: it belongs to another brand; choose one of this.")
         campaign.name, campaign.sender = name, sender
         _save_valid(campaign)
     return campaign

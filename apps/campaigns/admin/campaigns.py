@@ -13,7 +13,7 @@ from apps.campaigns.admin import drafts, watching
 from apps.campaigns.models import Campaign
 
 if TYPE_CHECKING:
-    from django.db.models import Model
+    from django.db.models import Model, QuerySet
     from django.http import HttpRequest
     from django.urls import URLPattern
 
@@ -48,7 +48,8 @@ class CampaignAdmin(BrandScopedAdmin):
 
     def campaign_or_404(self, request: HttpRequest, campaign_id: int) -> Campaign:
         """Of a brand that the user may view; with its parts, in one query."""
-        campaign = self.get_queryset(request).with_parts().filter(pk=campaign_id).first()
+        seen: QuerySet[Campaign] = self.get_queryset(request)
+        campaign = seen.select_related(*Campaign.PARTS).filter(pk=campaign_id).first()
         if campaign is None:
             raise Http404(f"There is no campaign {campaign_id}.")
         return campaign

@@ -40,14 +40,21 @@ def urls(desk: CampaignAdmin) -> list[URLPattern]:
     ]
 
 
-class SenderField(forms.ModelChoiceField):
+if TYPE_CHECKING:
+    _SenderChoice = forms.ModelChoiceField[Sender]
+    _TemplateChoice = forms.ModelChoiceField[Template]
+else:
+    _SenderChoice = _TemplateChoice = forms.ModelChoiceField
+
+
+class SenderField(_SenderChoice):
     """Senders by name and address, with their brand."""
 
     def label_from_instance(self, sender: Sender) -> str:
         return f"{sender.brand.name}: {sender}"
 
 
-class TemplateField(forms.ModelChoiceField):
+class TemplateField(_TemplateChoice):
     def label_from_instance(self, template: Template) -> str:
         return f"{template.brand.name}: {template.slug} ({template.subject})"
 

@@ -22,9 +22,8 @@ def urls(desk: CampaignAdmin) -> list[URLPattern]:
 
     def watch(request: HttpRequest, campaign_id: int) -> HttpResponse:
         campaign = desk.launched_or_404(request, campaign_id)
-        context = page_context(
-            desk, request, campaign, title=campaign.name, progress=progress(campaign.mailing)
-        )
+        seen = progress(campaign.mailing) if campaign.mailing else None
+        context = page_context(desk, request, campaign, title=campaign.name, progress=seen)
         return TemplateResponse(request, "admin/campaigns/watch.html", context)
 
     return [

@@ -34,7 +34,7 @@ class CampaignQuerySet(models.QuerySet["Campaign"]):
 
     def with_parts(self) -> CampaignQuerySet:
         """With all that a check, a launch or a list looks at; one query."""
-        return self.select_related("brand", "sender__account", "template", "mailing")
+        return self.select_related(*Campaign.PARTS)
 
 
 class Campaign(models.Model):
@@ -48,6 +48,8 @@ class Campaign(models.Model):
     and `missed_reason` say so. `scheduled_as` is the fingerprint of what was scheduled (see
     `fingerprints`). `authors` are all who wrote it, of whom none may approve it.
     """
+
+    PARTS = ("brand", "sender__account", "template", "mailing")
 
     brand = models.ForeignKey(Brand, on_delete=models.PROTECT, related_name="campaigns")
     slug = models.SlugField(

@@ -62,4 +62,4 @@ class DryRun(models.Model):
     @property
     def looked_at(self) -> int:
         """How many people of the audience were looked at so far."""
-        return self.would_get + sum(self.skipped.values())
+        return self.would_get + sum(map(int, self.skipped.values()))

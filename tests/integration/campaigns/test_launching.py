@@ -9,7 +9,12 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from apps.campaigns import checking, launching
-from apps.campaigns.errors import AlreadyLaunched, CampaignError, ChangedMeanwhileError
+from apps.campaigns.errors import (
+    AlreadyLaunched,
+    CampaignError,
+    ChangedMeanwhileError,
+    CountChangedError,
+)
 from apps.campaigns.models import Campaign
 from apps.contacts.models import Topic
 from apps.mail.models import Content, Mailing, Template
@@ -118,6 +123,31 @@ def after_check(monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]) -
         return problems
 
     monkeypatch.setattr(checking, "check", check_then_change)
+
+
+# --- The number that was confirmed ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("confirmed", "launched"), [(200, True), (198, False), (204, False)])
+def test_audience_must_still_be_the_one_confirmed(
+    newsroom: Newsroom, *, confirmed: int, launched: bool
+) -> None:
+    newsroom.add_people(201)
+    campaign = newsroom.campaign()
+
+    if launched:
+        launching.launch(campaign_id=campaign.pk, by="anna", expected_count=confirmed)
+    else:
+        words = f"You confirmed {confirmed} people, but now 201 would get it, and at most"
+        with pytest.raises(CountChangedError, match=words):
+            launching.launch(campaign_id=campaign.pk, by="anna", expected_count=confirmed)
+
+    assert Mailing.objects.exists() is launched
+
+
+def test_small_audience_must_be_exactly_the_one_confirmed(campaign: Campaign) -> None:
+    with pytest.raises(CountChangedError):
+        launching.launch(campaign_id=campaign.pk, by="anna", expected_count=11)
 
 
 # --- The button pressed twice at once -----------------------------------------------------------
