@@ -20,7 +20,7 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("contacts.Contact", "group", "Contacts"),
             ("contacts.Topic", "label", "Topics"),
             ("contacts.Suppression", "block", "Suppressions"),
-            ("contacts.FileImport", "upload_file", "Imports"),
+            ("contacts.FileUpload", "upload_file", "Imports"),
         ),
     ),
     (

@@ -1,4 +1,4 @@
-"""Finding people by the beginning of an address or a name, through indexes alone."""
+"""Finding people and suppressions by their beginnings, through indexes alone."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from django.db import connection
 
 from apps.contacts.addresses import is_address, normalise
+from apps.contacts.suppressing import find
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -69,3 +70,29 @@ _FIRST_LAST = """lower(c.first_name) COLLATE "C" LIKE lower(%(first)s)
         AND lower(c.last_name) COLLATE "C" LIKE lower(%(second)s)"""
 _LAST_FIRST = """lower(c.last_name) COLLATE "C" LIKE lower(%(first)s)
         AND lower(c.first_name) COLLATE "C" LIKE lower(%(second)s)"""
+
+
+def find_suppressions(term: str) -> list[int]:
+    """Ids of suppressions, active and lifted, of addresses that begin so: some `FOUND_AT_MOST`.
+
+    A whole address also finds an erased person's, of whom only a digest is kept.
+    """
+    word = term.replace("\0", "").strip()
+    if not word or len(term) > TERM_LIMIT:
+        return []
+    if is_address(word):
+        return list(find(normalise(word).address).values_list("pk", flat=True))
+    with connection.cursor() as cursor:
+        cursor.execute(_SUPPRESSIONS, {"prefix": _prefix(word.lower())})
+        return [pk for (pk,) in cursor.fetchall()]
+
+
+# Two indexes: one knows the active, one the lifted.
+_SUPPRESSIONS = f"""
+(SELECT id FROM contacts_suppression
+  WHERE lifted_at IS NULL AND address IS NOT NULL AND address LIKE %(prefix)s
+  LIMIT {FOUND_AT_MOST})
+UNION ALL
+(SELECT id FROM contacts_suppression
+  WHERE lifted_at IS NOT NULL AND address LIKE %(prefix)s LIMIT {FOUND_AT_MOST})
+"""

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 from apps.contacts.errors import FileRefusedError
 from apps.contacts.importing.columns import (
     COLUMN_LIMIT,
-    REJECT_COLUMNS,
-    TRAIT_PREFIX,
     suggest_targets,
 )
 from apps.contacts.importing.heading import first_rows, read_heading
@@ -26,7 +24,10 @@ CELL_SHOWN = 60
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """`targets` are suggestions, a column each; `rows` the first rows, cells cut for showing."""
+    """`targets` are suggestions, a column each; `rows` the first rows, cells cut for showing.
+
+    What was `chosen_…` is not the file's own suggestion, but the operator's.
+    """
 
     encoding: str
     note: str
@@ -34,6 +35,8 @@ class Look:
     header: list[str]
     targets: list[str]
     rows: list[list[str]]
+    chosen_encoding: str | None = None
+    chosen_delimiter: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -41,12 +44,6 @@ class Look:
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Self:
         return cls(**saved)
-
-    def column_names(self) -> list[str]:
-        return [name or f"#{place}" for place, name in enumerate(self.header, start=1)]
-
-    def traits(self) -> list[str]:
-        return [one for one in self.targets if one.startswith(TRAIT_PREFIX)]
 
 
 def look_at(path: Path, *, encoding: str | None = None, delimiter: str | None = None) -> Look:
@@ -67,13 +64,11 @@ def look_at(path: Path, *, encoding: str | None = None, delimiter: str | None = 
         note=inspection.note,
         delimiter=heading.delimiter,
         header=header,
-        targets=["" if name in REJECT_COLUMNS else to for name, to in _suggested(header)],
+        targets=suggest_targets(header),
         rows=[[_shown(cell)[:CELL_SHOWN] for cell in row[: len(header)]] for row in rows],
+        chosen_encoding=encoding,
+        chosen_delimiter=delimiter,
     )
-
-
-def _suggested(header: list[str]) -> list[tuple[str, str]]:
-    return list(zip(header, suggest_targets(header), strict=True))
 
 
 def _shown(cell: str) -> str:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from apps.contacts.importing.planning import ImportOptions
-from apps.contacts.models import FileUpload
 from apps.contacts.uploads import advancing, deciding
 
 if TYPE_CHECKING:
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from pytest_django.fixtures import SettingsWrapper
 
     from apps.brands.models import Brand
+    from apps.contacts.models import FileUpload
 
 CONSENT = "signed up at the fair"
 OPTIONS = ImportOptions(consent=CONSENT)

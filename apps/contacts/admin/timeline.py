@@ -1,0 +1,123 @@
+"""What happened to a person, newest first: consent, topics, suppression, imports."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from django.urls import reverse
+
+from apps.contacts.models import ConsentKind, ConsentRecord, FileImport, FileUpload
+from apps.contacts.suppressing import history
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from apps.contacts.models import Contact, Suppression
+
+RECORDS_SHOWN = 200
+_IMPORT = re.compile(r"import (\d+)")
+_TONES = {
+    ConsentKind.SUBSCRIBED: "good",
+    ConsentKind.CONFIRMED: "good",
+    ConsentKind.TOPIC_OPT_IN: "good",
+    ConsentKind.UNSUBSCRIBED: "bad",
+    ConsentKind.TOPIC_OPT_OUT: "bad",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """`facts` are pairs of a word and what it says; `tone` is good, bad or empty."""
+
+    at: datetime
+    title: str
+    facts: tuple[tuple[str, str], ...] = ()
+    tone: str = ""
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """`is_cut` where there is more than is shown."""
+
+    moments: list[Moment] = field(default_factory=list)
+    is_cut: bool = False
+
+
+def timeline(contact: Contact, suppressions: Sequence[Suppression]) -> Timeline:
+    """Constant queries: the records, and the files that imports among them came from."""
+    records = list(
+        ConsentRecord.objects.filter(contact=contact)
+        .select_related("topic")
+        .order_by("-pk")[: RECORDS_SHOWN + 1]
+    )
+    shown = records[:RECORDS_SHOWN]
+    files = _files(shown)
+    moments = [_of_record(one, files) for one in shown]
+    moments += [moment for one in suppressions for moment in _of_suppression(one)]
+    moments.append(Moment(contact.created_at, "came to be known"))
+    moments.sort(key=lambda one: one.at, reverse=True)
+    return Timeline(moments, is_cut=len(records) > RECORDS_SHOWN)
+
+
+def suppressions_of(contact: Contact) -> list[Suppression]:
+    """Those that concern the contact's brand, active and lifted."""
+    return [one for one in history(contact.address) if one.brand_id in {None, contact.brand_id}]
+
+
+def _of_record(record: ConsentRecord, files: dict[int, tuple[str, str]]) -> Moment:
+    found = _IMPORT.fullmatch(record.detail)
+    name, link = files.get(int(found[1]), ("", "")) if found else ("", "")
+    topic = f": {record.topic.name}" if record.topic else ""
+    facts = (
+        ("by", record.get_source_display()),
+        ("file" if name else "detail", name or record.detail),
+        ("told", record.text_shown),
+        ("from", record.ip or ""),
+    )
+    kind = ConsentKind(record.kind)
+    return Moment(
+        record.occurred_at,
+        f"{kind.label}{topic}",
+        tuple((word, text) for word, text in facts if text),
+        _TONES.get(kind, ""),
+        link,
+    )
+
+
+def _of_suppression(one: Suppression) -> Iterator[Moment]:
+    where = f"for {one.brand.name}" if one.brand else "for all brands"
+    facts = (("by", one.get_origin_display()), ("detail", one.detail))
+    reason = one.get_reason_display()
+    yield Moment(
+        one.created_at,
+        f"suppressed {where}: {reason}",
+        tuple((word, text) for word, text in facts if text),
+        "bad",
+    )
+    if one.lifted_at:
+        lifted = (("by", one.lifted_by), ("because", one.lift_note))
+        facts = tuple((word, text) for word, text in lifted if text)
+        yield Moment(one.lifted_at, f"suppression lifted: {reason}", facts, "good")
+
+
+def _files(records: Sequence[ConsentRecord]) -> dict[int, tuple[str, str]]:
+    """The names of imported files, and the pages of those uploaded, by the import's id."""
+    details = [_IMPORT.fullmatch(one.detail) for one in records]
+    ids = {int(one[1]) for one in details if one}
+    if not ids:
+        return {}
+    names = dict(FileImport.objects.filter(pk__in=ids).values_list("pk", "file_name"))
+    uploads = dict(
+        FileUpload.objects.filter(file_import__in=ids).values_list("file_import_id", "pk")
+    )
+    return {
+        pk: (name, _upload_link(uploads[pk]) if pk in uploads else "") for pk, name in names.items()
+    }
+
+
+def _upload_link(upload_id: int) -> str:
+    return reverse("admin:contacts_fileupload_change", args=[upload_id])
