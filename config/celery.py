@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, task_prerun, task_unknown
+from celery.signals import setup_logging, task_failure, task_prerun, task_unknown
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -40,3 +40,21 @@ def _keep_unknown_task(name: str = "", message: Any = None, **_: Any) -> None:
 
     close_old_connections()
     keep_unknown_task(name=name, message=message)
+
+
+@task_failure.connect
+def _keep_task_that_kills(sender: Any = None, exception: Any = None, **facts: Any) -> None:
+    """A task that ends its process would do so for ever: it is tried again, then kept."""
+    from billiard.exceptions import TimeLimitExceeded, WorkerLostError
+
+    from apps.queues.poison import note_death
+
+    if isinstance(exception, WorkerLostError | TimeLimitExceeded):
+        request = sender.request
+        note_death(
+            task=sender.name,
+            queue=str((request.delivery_info or {}).get("routing_key") or ""),
+            kwargs=facts.get("kwargs") or {},
+            headers=request.headers or {},
+            error=exception,
+        )

@@ -1,4 +1,4 @@
-"""The base of every task: correlation, one log line at the end, the one retry policy."""
+"""The base of every task: what it knows, one log line at the end, the one retry policy."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
 from django.db import InterfaceError, OperationalError
 
-from apps.queues import dead_letters
+from apps.queues import dead_letters, figures, poison, schedules
 from apps.queues.correlation import bind_correlation_id, clear_correlation_id
-from apps.queues.enqueueing import CORRELATION_HEADER
-from apps.queues.names import Queue
+from apps.queues.deliveries import Delivery, deadline_after, read_moment, under
+from apps.queues.endings import Ending, Outcome, tell
+from apps.queues.enqueueing import CORRELATION_HEADER, ENQUEUED_HEADER
+from apps.queues.errors import ExternalQueueError
+from apps.queues.registry import QUEUES, TASK_QUEUES
 from apps.queues.retrying import backoff_seconds
 
 if TYPE_CHECKING:
@@ -21,7 +24,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-TASK_ATTEMPTS = 4
+# For a wake-up in a queue that this version does not declare.
+DEFAULT_ATTEMPTS = 4
+DEFAULT_TASK_SECONDS = 120
 RETRY_BASE_SECONDS = 0.5
 RETRY_CAP_SECONDS = 30.0
 
@@ -33,42 +38,76 @@ class StationTask(Task):  # type: ignore[type-arg]
     """A wake-up call: find a service, call one method, return nothing.
 
     Errors, decided here for all tasks: wrong arguments are dead letters at once; a database that
-    is away is left to the sweeper; anything else is tried `TASK_ATTEMPTS` times and then a dead
-    letter with the arguments.
+    is away is left to the sweeper; anything else is tried as often as its queue allows (or the
+    error's own `attempts`) and is then a dead letter with the arguments. A task may ask
+    `deliveries.current_delivery()` for its queue, attempt, deadline and correlation id.
     """
 
     abstract = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        bind_correlation_id(self.request.get(CORRELATION_HEADER))
+        correlation = bind_correlation_id(self.request.get(CORRELATION_HEADER))
         started = time.perf_counter()
-        outcome = "failed"
-        try:
-            result = self.run(*args, **kwargs)
-            outcome = "done"
-        except (Retry, Ignore, Reject):
-            outcome = "deferred"
-            raise
-        except DATABASE_AWAY as error:
-            outcome = "database_away"
-            log.warning("database_away", task=self.name, error=type(error).__name__)
-            raise Ignore from error
-        except Exception as error:
-            log.exception("task_raised", task=self.name)
-            outcome = self._verdict(error)
-            self._carry_out(outcome, error, kwargs)
-        finally:
-            log.info(
-                "task_ended",
-                task=self.name,
-                queue=self._queue,
-                attempt=self._attempt,
-                attempts_left=max(0, TASK_ATTEMPTS - self._attempt),
-                duration_ms=round((time.perf_counter() - started) * 1000, 1),
-                outcome=outcome,
-            )
-            clear_correlation_id()
+        outcome = Outcome.ATTEMPTS_SPENT
+        raised: Exception | None = None
+        with under(self._delivery(correlation)) as delivery:
+            if delivery.waited_seconds is not None:
+                figures.note_wait(queue=delivery.queue, seconds=delivery.waited_seconds)
+            try:
+                result = self.run(*args, **kwargs)
+                outcome = Outcome.DONE
+            except (Retry, Ignore, Reject):
+                outcome = Outcome.DEFERRED
+                raise
+            except DATABASE_AWAY as error:
+                outcome, raised = Outcome.DATABASE_AWAY, error
+                log.warning("database_away", task=self.name, error=type(error).__name__)
+                raise Ignore from error
+            except Exception as error:
+                log.exception("task_raised", task=self.name)
+                outcome, raised = self._verdict(error), error
+                self._carry_out(outcome, error, kwargs)
+            finally:
+                seconds = time.perf_counter() - started
+                self._note_end(Ending(delivery, outcome, seconds, raised))
+                clear_correlation_id()
         return result
+
+    def _note_end(self, ending: Ending) -> None:
+        delivery = ending.delivery
+        log.info(
+            "task_ended",
+            task=delivery.task,
+            queue=delivery.queue,
+            attempt=delivery.attempt,
+            attempts_left=delivery.attempts_left,
+            duration_ms=round(ending.seconds * 1000, 1),
+            outcome=ending.outcome.value,
+        )
+        figures.note_task(
+            queue=delivery.queue,
+            task=delivery.task,
+            outcome=ending.outcome.value,
+            seconds=ending.seconds,
+            error=type(ending.error).__name__ if ending.error else "",
+        )
+        tell(ending)
+        schedules.end_run(succeeded=ending.outcome is Outcome.DONE)
+
+    def _delivery(self, correlation: str) -> Delivery:
+        queue = str((self.request.delivery_info or {}).get("routing_key") or "")
+        queue = queue or TASK_QUEUES.get(str(self.name), "")
+        spec = QUEUES.get(queue)
+        attempts = spec.attempts if spec else DEFAULT_ATTEMPTS
+        return Delivery(
+            task=str(self.name),
+            queue=queue,
+            attempt=self._attempt,
+            attempts_left=max(0, attempts - self._attempt),
+            enqueued_at=read_moment(self.request.get(ENQUEUED_HEADER)),
+            deadline=deadline_after(spec.task_seconds if spec else DEFAULT_TASK_SECONDS),
+            correlation_id=correlation,
+        )
 
     @property
     def _attempt(self) -> int:
@@ -78,24 +117,30 @@ class StationTask(Task):  # type: ignore[type-arg]
     def _queue(self) -> str:
         return str((self.request.delivery_info or {}).get("routing_key") or "")
 
-    def _verdict(self, error: Exception) -> str:
+    def _verdict(self, error: Exception) -> Outcome:
         if _is_call_mismatch(error):
-            return "wrong_arguments"
-        return "retried" if self._attempt < TASK_ATTEMPTS else "attempts_spent"
+            return Outcome.WRONG_ARGUMENTS
+        return Outcome.RETRIED if self._attempt < self._budget(error) else Outcome.ATTEMPTS_SPENT
 
-    def _carry_out(self, verdict: str, error: Exception, kwargs: Mapping[str, Any]) -> NoReturn:
-        if verdict == "retried":
+    def _budget(self, error: Exception) -> int:
+        if isinstance(error, ExternalQueueError):
+            return error.attempts
+        spec = QUEUES.get(self._queue)
+        return spec.attempts if spec else DEFAULT_ATTEMPTS
+
+    def _carry_out(self, verdict: Outcome, error: Exception, kwargs: Mapping[str, Any]) -> NoReturn:
+        if verdict is Outcome.RETRIED:
             wait = backoff_seconds(
                 attempt=self._attempt, base=RETRY_BASE_SECONDS, cap=RETRY_CAP_SECONDS
             )
-            raise self.retry(exc=error, countdown=wait, max_retries=TASK_ATTEMPTS)
+            raise self.retry(exc=error, countdown=wait, max_retries=self._attempt)
         dead_letters.record(
-            queue=Queue(self._queue),
+            queue=self._queue,
             task=str(self.name),
-            reason=verdict,
-            error=f"{type(error).__name__}: {error}",
+            reason=verdict.value,
+            error=poison.storable(f"{type(error).__name__}: {error}"),
             attempts=self._attempt,
-            payload=dict(kwargs),
+            payload=poison.cut(kwargs),
         )
         raise Ignore from error
 

@@ -13,7 +13,7 @@ from apps.queues.correlation import correlation_id
 from apps.queues.enqueueing import enqueue
 from apps.queues.errors import DeadLetterClosedError, UnknownSubjectError
 from apps.queues.models import DeadLetter
-from apps.queues.names import Queue, TaskName
+from apps.queues.names import TaskName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -55,7 +55,7 @@ _BY_WAKE_UP = _RECORD.format(conflict="(task, payload) WHERE state = 'open' AND 
 
 def record(  # noqa: PLR0913 - a letter has this many facts
     *,
-    queue: Queue,
+    queue: str,
     task: str,
     reason: str,
     error: str = "",

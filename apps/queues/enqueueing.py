@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from celery import current_app
@@ -22,23 +22,31 @@ from apps.queues.correlation import correlation_id
 from apps.queues.registry import TASK_QUEUES
 
 if TYPE_CHECKING:
-    from kombu.pools import ProducerPool
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
-    from apps.queues.names import TaskName
+    from kombu import Producer
+    from kombu.pools import ProducerPool
 
 log = structlog.get_logger(__name__)
 
 # A publish takes well under 10 ms; a broker that takes longer than this is taken for dead.
 PUBLISH_TIMEOUT_SECONDS = 0.5
+# So many wake-ups travel to the broker together.
+BATCH_SIZE = 500
 # After a failure nobody pays that timeout again for a while: the sweeper catches up.
 HOLD_DOWN_SECONDS = 2.0
 # Celery keeps the name correlation_id for itself.
 CORRELATION_HEADER = "flux_correlation"
+# Seconds since 1970 of the first publishing; a retried task keeps it.
+ENQUEUED_HEADER = "enqueued_at"
+# How often this very wake-up has killed its worker (see `poison`).
+DEATHS_HEADER = "flux_deaths"
 
 _held_until = 0.0
 
 
-def enqueue(task: TaskName, *, copies: int = 1, **ids: int) -> None:
+def enqueue(task: str, *, copies: int = 1, **ids: int | str) -> None:
     """Publishes `copies` wake-ups for `task` once the transaction at hand has committed.
 
     Never raises and never waits longer than `PUBLISH_TIMEOUT_SECONDS` for each connection try.
@@ -49,31 +57,63 @@ def enqueue(task: TaskName, *, copies: int = 1, **ids: int) -> None:
     transaction.on_commit(publish_after_commit)
 
 
-def publish(task: TaskName, *, copies: int, ids: dict[str, int], correlation: str) -> int:
+def publish(
+    task: str,
+    *,
+    ids: Mapping[str, int | str],
+    correlation: str,
+    copies: int = 1,
+    deaths: int = 0,
+) -> int:
     """Publishes at once; returns how many wake-ups the broker took."""
     if copies < 1 or time.monotonic() < _held_until:
         return 0
-    sent = 0
+    headers = {
+        CORRELATION_HEADER: correlation,
+        ENQUEUED_HEADER: time.time(),
+        DEATHS_HEADER: deaths,
+    }
     try:
         with _producers(os.getpid()).acquire(
             block=True, timeout=PUBLISH_TIMEOUT_SECONDS
         ) as producer:
-            for _ in range(copies):
+            return _send(producer, task, copies, ids, headers)
+    except (KombuError, OperationalError, RedisError, OSError) as error:
+        _hold_down(task, error)
+        return 0
+
+
+def _send(
+    producer: Producer,
+    task: str,
+    copies: int,
+    ids: Mapping[str, int | str],
+    headers: Mapping[str, object],
+) -> int:
+    sent = 0
+    while sent < copies:
+        batch = min(copies - sent, BATCH_SIZE)
+        with _batched(producer):
+            for _ in range(batch):
                 current_app.send_task(
                     task,
-                    kwargs=ids,
+                    kwargs=dict(ids),
                     queue=TASK_QUEUES[task],
                     producer=producer,
                     retry=False,
-                    headers={CORRELATION_HEADER: correlation, "enqueued_at": time.time()},
+                    headers=dict(headers),
                 )
-                sent += 1
-    except (KombuError, OperationalError, RedisError, OSError) as error:
-        _hold_down(task, error)
+        sent += batch
     return sent
 
 
-def _hold_down(task: TaskName, error: Exception) -> None:
+def _batched(producer: Producer) -> AbstractContextManager[None]:
+    channel: Any = producer.channel  # the transport of ours; kombu's types know it only as some
+    batched: AbstractContextManager[None] = channel.batched()
+    return batched
+
+
+def _hold_down(task: str, error: Exception) -> None:
     global _held_until  # noqa: PLW0603 - one broker per process, so one hold-down
     _held_until = time.monotonic() + HOLD_DOWN_SECONDS
     log.warning("wake_up_not_published", task=task, error=type(error).__name__)

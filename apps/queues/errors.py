@@ -11,3 +11,15 @@ class UnknownSubjectError(QueueError):
 
 class DeadLetterClosedError(QueueError):
     """Somebody else re-drove or discarded the dead letter meanwhile. Nothing is left to do."""
+
+
+class UnknownQueueError(QueueError):
+    """No queue of this name is declared. The text lists those that are."""
+
+
+class ExternalQueueError(QueueError):
+    """Another system's queue did not answer as promised. The task is tried `attempts` times."""
+
+    def __init__(self, text: str, *, attempts: int) -> None:
+        super().__init__(text)
+        self.attempts = attempts

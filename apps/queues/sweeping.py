@@ -19,20 +19,23 @@ from apps.queues.enqueueing import publish
 from apps.queues.registry import QUEUES, TASK_QUEUES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from apps.queues.names import Queue, TaskName
+    from collections.abc import Callable, Iterable, Mapping
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class Due:
-    """`units` pieces of work wait for `task` with these ids."""
+    """`units` pieces of work wait for `task` with these ids.
 
-    task: TaskName
+    `oldest_seconds` is how long the oldest of them has been due; None where the source does not
+    say, which leaves it to whoever asks to remember since when it was.
+    """
+
+    task: str
     units: int
-    ids: dict[str, int]
+    ids: Mapping[str, int | str]
+    oldest_seconds: float | None = None
 
 
 _sources: dict[str, Callable[[], Iterable[Due]]] = {}
@@ -44,6 +47,17 @@ def register_due_source(name: str, source: Callable[[], Iterable[Due]]) -> None:
     The source runs every second and must be an index look-up, bounded by a LIMIT.
     """
     _sources[name] = source
+
+
+def due_now() -> list[Due]:
+    """What all sources tell now; one that fails is logged, and the others still count."""
+    found: list[Due] = []
+    for name, source in _sources.items():
+        try:
+            found += source()
+        except Exception:
+            log.exception("source_failed", source=name)
+    return found
 
 
 def sweep(*, redis: Redis) -> int:
@@ -69,7 +83,7 @@ def _wake(due: Due, redis: Redis) -> int:
     )
 
 
-def free_places(queue: Queue, redis: Redis) -> int:
+def free_places(queue: str, redis: Redis) -> int:
     """How many more wake-ups the queue can use at once. A broker that is away can use none."""
     try:
         waiting = int(redis.llen(queue))

@@ -1,6 +1,6 @@
 from celery import shared_task
 
-from apps.queues import partitions, schedules
+from apps.queues import external, partitions, schedules
 from apps.queues.maintenance import prune_periods as prune
 from apps.queues.names import TaskName
 
@@ -15,3 +15,8 @@ def maintain_partitions(*, schedule: str, **_: object) -> None:
 def prune_periods(*, schedule: str, **_: object) -> None:
     if schedules.claim_named_period(schedule):
         prune()
+
+
+@shared_task(name=TaskName.WORK_EXTERNAL)
+def work_external(*, queue: str, **_: object) -> None:
+    external.work_scheduled(queue=queue)

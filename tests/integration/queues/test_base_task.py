@@ -11,7 +11,7 @@ from django.db import OperationalError
 from structlog.testing import capture_logs
 
 from apps.queues import poison
-from apps.queues.base_task import TASK_ATTEMPTS, StationTask
+from apps.queues.base_task import DEFAULT_ATTEMPTS, StationTask
 from apps.queues.correlation import correlation_id
 from apps.queues.enqueueing import CORRELATION_HEADER
 from apps.queues.models import DeadLetter
@@ -81,7 +81,7 @@ def test_spent_attempts_become_a_dead_letter_with_the_arguments() -> None:
         raise RuntimeError("no such thing")
 
     with pytest.raises(Ignore):
-        deliver(make_task(fail_for_good), attempt=TASK_ATTEMPTS, row_id=9)
+        deliver(make_task(fail_for_good), attempt=DEFAULT_ATTEMPTS, row_id=9)
 
     letter = DeadLetter.objects.get()
     assert (letter.queue, letter.task) == ("control", "tests.fail_for_good")
@@ -113,7 +113,7 @@ def test_database_that_is_away_is_nobodys_fault() -> None:
         raise OperationalError
 
     with pytest.raises(Ignore):
-        deliver(make_task(lose_the_database), attempt=TASK_ATTEMPTS, row_id=1)
+        deliver(make_task(lose_the_database), attempt=DEFAULT_ATTEMPTS, row_id=1)
 
     assert not DeadLetter.objects.exists()
 

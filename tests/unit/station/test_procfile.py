@@ -29,7 +29,7 @@ def test_every_queue_has_a_worker_of_its_own_and_its_size() -> None:
     workers = [_options(one.command) for one in procfile.workers(VARIABLES)]
 
     sizes = {one["--queues"]: int(one["--concurrency"]) for one in workers}
-    assert sizes == {name.value: spec.concurrency for name, spec in QUEUES.items()}
+    assert sizes == {str(name): spec.concurrency for name, spec in QUEUES.items()}
     assert len(workers) == len(QUEUES)
 
 

@@ -1,0 +1,80 @@
+"""Kombu's Redis transport with two things it lacks: a stomach for garbage, and batches.
+
+A message that is no wake-up (no JSON, no envelope, megabytes long) would raise in the worker's
+main loop and end it, after the broker had given the message away: a worker for each bad message.
+Here it is kept as a dead letter, and the loop goes on.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from queue import Empty
+from typing import TYPE_CHECKING, Any
+
+from kombu.transport import redis as kombu_redis
+from kombu.utils.encoding import bytes_to_str
+from kombu.utils.json import dumps, loads
+
+from apps.queues import poison
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Channel(kombu_redis.Channel):
+    """A channel that refuses what is no wake-up, and sends many in one round trip."""
+
+    _batch: list[tuple[str, str]] | None = None
+
+    @contextmanager
+    def batched(self) -> Iterator[None]:
+        """What is published in the block leaves together at its end; nothing if it raises."""
+        batch = self._batch = []
+        try:
+            yield
+        finally:
+            self._batch = None
+        if batch:
+            with self.conn_or_acquire() as client, client.pipeline(transaction=False) as pipeline:
+                for key, text in batch:
+                    pipeline.lpush(key, text)
+                pipeline.execute()
+
+    def _put(self, queue: str, message: Any, **options: Any) -> None:
+        if self._batch is None:
+            super()._put(queue, message, **options)
+            return
+        priority = self._get_message_priority(message, reverse=False)
+        key = self._q_for_pri(queue, priority)  # type: ignore[attr-defined] # missing in its types
+        self._batch.append((key, dumps(message)))
+
+    def _brpop_read(self, **options: Any) -> bool:
+        """As kombu's own, with a look at the message between taking and delivering it."""
+        try:
+            try:
+                answer = self.client.parse_response(self.client.connection, "BRPOP", **options)
+            except self.connection_errors:  # type: ignore[attr-defined] # as above
+                # So that the next turn of the loop connects anew.
+                self.client.connection.disconnect()
+                raise
+            if not answer:
+                raise Empty
+            key, item = answer
+            queue = bytes_to_str(key).rsplit(self.sep, 1)[0]
+            self._queue_cycle.rotate(queue)  # type: ignore[attr-defined] # as above
+            self._deliver(queue, item)
+            return True
+        finally:
+            self._in_poll = None
+            self._flush_brpop_reauth()  # type: ignore[attr-defined] # as above
+
+    def _deliver(self, queue: str, item: bytes | str) -> None:
+        problem = poison.problem_of(item)
+        if problem is None:
+            self.connection._deliver(loads(bytes_to_str(item)), queue)  # noqa: SLF001 - as kombu
+        else:
+            poison.keep_unreadable(queue=queue, item=item, problem=problem)
+
+
+class Transport(kombu_redis.Transport):
+    Channel = Channel
