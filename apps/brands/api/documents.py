@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
 from apps.brands.api import idempotency
 
@@ -33,7 +33,7 @@ _RATE_HEADERS = {
 
 
 document_view = SpectacularJSONAPIView.as_view()
-reading_view = SpectacularSwaggerView.as_view(url_name="api-schema")
+reading_view = SpectacularSwaggerSplitView.as_view(url_name="api-schema")
 
 
 def document_common_answers(

@@ -1,18 +1,20 @@
 """`Idempotency-Key`: the same request sent again is answered again, not done again.
 
 Lock, look-up, work and answer are one transaction. A server that dies in the middle leaves
-neither work nor lock behind, so nothing blocks and nothing is done twice (docs/adr/0011).
+neither work nor lock behind, so nothing blocks and nothing is done twice. Actions that ask a
+provider hold the lock of a session instead (docs/adr/0011).
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
-import structlog
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models.functions import Now
@@ -27,13 +29,11 @@ from apps.brands.api.errors import (
 from apps.brands.models import IdempotentAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from rest_framework.request import Request
 
     from apps.brands.models import ApiKey
-
-log = structlog.get_logger(__name__)
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
@@ -53,24 +53,60 @@ def given_key(request: Request) -> str | None:
 
 
 def answer_once(
-    *, api_key: ApiKey, request: Request, key: str, work: Callable[[], Response]
+    *, api_key: ApiKey, request: Request, key: str, atomic: bool, work: Callable[[], Response]
 ) -> Response:
     """`work`'s answer, or what it was the first time. An error is never kept: try again.
 
-    Raises `RequestInFlightError` while the same is being answered elsewhere,
-    `IdempotencyKeyReusedError` where the body is another one.
+    Without `atomic` the work has transactions of its own, because it asks a provider in between;
+    it must then bear to be done again after a crash. Raises `RequestInFlightError` while the same
+    is being answered elsewhere, `IdempotencyKeyReusedError` where the body is another one.
     """
-    route = request.path
-    digest = _digest(request)
-    with transaction.atomic():
-        if not _lock(f"{api_key.pk} {route} {key}"):
-            raise RequestInFlightError
-        kept = _kept(api_key, route, key)
+    slot = Slot(api_key.pk, request.path, key, _digest(request))
+    with transaction.atomic() if atomic else nullcontext(), _held(slot.lock, in_transaction=atomic):
+        kept = slot.kept()
         if kept is not None:
-            return _again(kept, digest)
+            return _again(kept, slot.digest)
         response = work()
-        _keep(api_key, route, key, digest, response)
+        slot.keep(response)
     return response
+
+
+@dataclass(frozen=True)
+class Slot:
+    """The place of one answer."""
+
+    api_key_id: int
+    route: str
+    key: str
+    digest: bytes
+
+    @property
+    def lock(self) -> int:
+        name = f"{self.api_key_id} {self.route} {self.key}"
+        return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+
+    def kept(self) -> IdempotentAnswer | None:
+        return IdempotentAnswer.objects.filter(created_at__gte=_oldest(), **self._place).first()
+
+    def keep(self, response: Response) -> None:
+        body = b"" if response.data is None else JSONRenderer().render(response.data)
+        IdempotentAnswer.objects.update_or_create(
+            **self._place,
+            defaults={
+                "request_digest": self.digest,
+                "status": response.status_code,
+                "body": body,
+                "created_at": Now(),
+            },
+        )
+
+    @property
+    def _place(self) -> dict[str, Any]:
+        return {
+            "api_key_id": self.api_key_id,
+            "route": self.route,
+            "idempotency_key": self.key,
+        }
 
 
 def prune() -> int:
@@ -85,17 +121,26 @@ def prune() -> int:
             return total
 
 
-def _lock(name: str) -> bool:
-    """Held until the transaction ends, or the session that holds it."""
-    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+@contextmanager
+def _held(lock: int, *, in_transaction: bool) -> Iterator[None]:
+    """Ends with the transaction or the session, and so never outlives a dead server.
+
+    Raises `RequestInFlightError` where somebody else holds it.
+    """
+    kind = "xact_lock" if in_transaction else "lock"
+    if not _ask(f"SELECT pg_try_advisory_{kind}(%s)", lock):
+        raise RequestInFlightError
+    try:
+        yield
+    finally:
+        if not in_transaction:
+            _ask("SELECT pg_advisory_unlock(%s)", lock)
+
+
+def _ask(statement: str, lock: int) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [number])
+        cursor.execute(statement, [lock])
         return bool(cursor.fetchone()[0])
-
-
-def _kept(api_key: ApiKey, route: str, key: str) -> IdempotentAnswer | None:
-    kept = IdempotentAnswer.objects.filter(api_key=api_key, route=route, idempotency_key=key)
-    return kept.filter(created_at__gte=_oldest()).first()
 
 
 def _again(kept: IdempotentAnswer, digest: bytes) -> Response:
@@ -104,21 +149,6 @@ def _again(kept: IdempotentAnswer, digest: bytes) -> Response:
     body = bytes(kept.body)
     return Response(
         orjson.loads(body) if body else None, status=kept.status, headers={REPLAYED: "true"}
-    )
-
-
-def _keep(api_key: ApiKey, route: str, key: str, digest: bytes, response: Response) -> None:
-    body = b"" if response.data is None else JSONRenderer().render(response.data)
-    IdempotentAnswer.objects.update_or_create(
-        api_key=api_key,
-        route=route,
-        idempotency_key=key,
-        defaults={
-            "request_digest": digest,
-            "status": response.status_code,
-            "body": body,
-            "created_at": Now(),
-        },
     )
 
 

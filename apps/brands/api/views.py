@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from django.utils import translation
 from rest_framework import viewsets
 from rest_framework.exceptions import APIException, ValidationError
 
@@ -58,13 +59,16 @@ class StationViewSet(GenericViewSet):
     """Rows of the key's brand and of no other: what belongs to another brand is not found.
 
     `scopes` names the scope of each action. `problems` maps errors of the room to API errors.
+    Actions in `asks_provider` call out and so get no transaction around them.
     """
 
     scopes: ClassVar[Mapping[str, Scope]]
     problems: ClassVar[Mapping[type[Exception], type[APIException]]] = {}
+    asks_provider: ClassVar[frozenset[str]] = frozenset()
     brand_lookup = "brand"
     lookup_value_regex = r"[0-9]{1,18}"
     filter_backends = (KnownFilters,)
+    http_method_names = ["get", "head", "post", "patch", "delete"]
 
     @property
     def api_key(self) -> ApiKey:
@@ -78,6 +82,10 @@ class StationViewSet(GenericViewSet):
     def actor(self) -> str:
         """Who calls, for services that keep by whom something was done."""
         return self.api_key.actor
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        return {**super().default_response_headers, "Cache-Control": "no-store"}
 
     def get_queryset(self) -> QuerySet[Any]:
         rows = super().get_queryset()
@@ -118,7 +126,11 @@ class StationViewSet(GenericViewSet):
         return super().handle_exception(exc)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """As DRF's, with the handler of a POST behind its Idempotency-Key."""
+        """As DRF's, with the handler of a POST behind its Idempotency-Key; messages in English."""
+        with translation.override("en"):
+            return self._dispatch(request, *args, **kwargs)
+
+    def _dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         self.args, self.kwargs = args, kwargs
         wrapped = self.initialize_request(request, *args, **kwargs)
         self.request = wrapped
@@ -126,7 +138,8 @@ class StationViewSet(GenericViewSet):
         try:
             self.initial(wrapped, *args, **kwargs)
             name = (wrapped.method or "").lower()
-            handler = getattr(self, name, self.http_method_not_allowed)
+            known = name if name in self.http_method_names else "http_method_not_allowed"
+            handler = getattr(self, known, self.http_method_not_allowed)
             response = self._answer(lambda: handler(wrapped, *args, **kwargs))
         except Exception as error:  # noqa: BLE001 - every error gets its answer
             response = self.handle_exception(error)
@@ -138,5 +151,9 @@ class StationViewSet(GenericViewSet):
         if key is None or self.action is None:
             return work()
         return idempotency.answer_once(
-            api_key=self.api_key, request=self.request, key=key, work=work
+            api_key=self.api_key,
+            request=self.request,
+            key=key,
+            atomic=self.action not in self.asks_provider,
+            work=work,
         )
