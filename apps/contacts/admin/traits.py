@@ -6,11 +6,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.template.loader import render_to_string
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from django.utils.datastructures import MultiValueDict
+    from django.utils.safestring import SafeString
 
 EMPTY_ROWS = 2
 
@@ -21,10 +23,19 @@ class TraitsWidget(forms.Widget):
     template_name = "admin/contacts/contact/traits.html"
 
     class Media:
-        js = ("contacts/traits.js",)
+        js = (forms.Script("contacts/traits.js", defer=True),)
 
     def format_value(self, value: Any) -> Any:
         return value
+
+    def render(
+        self,
+        name: str,
+        value: Any,
+        attrs: dict[str, Any] | None = None,
+        renderer: Any = None,  # noqa: ARG002 - a form's own does not know the project's templates
+    ) -> SafeString:
+        return render_to_string(self.template_name, self.get_context(name, value, attrs))
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         context = super().get_context(name, value, attrs)
