@@ -16,17 +16,20 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from django.db import DatabaseError, connection
 from prometheus_client import Counter, Histogram
 
+if TYPE_CHECKING:
+    from apps.queues.endings import Ending
+
 log = structlog.get_logger(__name__)
 
 WRITE_SECONDS = 2.0
 DONE: Final = "done"
-FAILURES: Final = frozenset({"retried", "attempts_spent", "wrong_arguments", "failed"})
+FAILURES: Final = frozenset({"retried", "attempts_spent", "wrong_arguments"})
 ERROR_LIMIT = 200
 
 TASKS: Final = Counter(
@@ -94,6 +97,21 @@ def note_task(*, queue: str, task: str, outcome: str, seconds: float, error: str
         is_due = turned or now - _written_at >= WRITE_SECONDS
     if is_due:
         write()
+
+
+def note_ending(ending: Ending) -> None:
+    """A listener of `endings`."""
+    delivery, raised = ending.delivery, ending.error
+    note_task(
+        queue=delivery.queue,
+        task=delivery.task,
+        outcome=ending.outcome.value,
+        seconds=ending.seconds,
+        error=type(raised).__name__ if raised else "",
+    )
+    waited = delivery.waited_seconds
+    if delivery.attempt == 1 and waited is not None:
+        note_wait(queue=delivery.queue, seconds=waited - ending.seconds)
 
 
 def note_wait(*, queue: str, seconds: float) -> None:

@@ -22,10 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Watermarks:
-    """Crossing one is an alert: so many rows due, or the oldest of them due for so long."""
+    """Crossing one is an alert: so many rows due, or the oldest of them due for so long.
+
+    Further: more open dead letters than that, and no success for so long while work is due.
+    """
 
     depth: int
     age_seconds: int
+    dead_letters: int = 0
+    silence_seconds: int = 900
 
 
 @dataclass(frozen=True)

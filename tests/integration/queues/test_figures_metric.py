@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import pytest
 from django.db import DatabaseError
@@ -11,18 +10,14 @@ from django.db import DatabaseError
 from apps.queues import figures
 from apps.queues.models import QueueMinute, QueueStanding
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(figures, "_sums", {})
     monkeypatch.setattr(figures, "_luck", {})
     monkeypatch.setattr(figures, "_written_at", float("-inf"))
-    yield
 
 
 def end(*outcomes: str, queue: str = "control") -> None:

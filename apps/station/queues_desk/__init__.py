@@ -1,0 +1,1 @@
+"""Queues as operators and machines see them: health, dead letters, alerts, flags."""
