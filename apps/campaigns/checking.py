@@ -11,7 +11,8 @@ import idna
 from django.conf import settings
 
 from apps.brands import accounts
-from apps.campaigns import approving, audience, counting, references, sampling
+from apps.campaigns import approving, audience, counting, previewing, references, sampling
+from apps.campaigns.broken_links import broken_links
 from apps.campaigns.errors import InvalidAudienceError
 from apps.campaigns.selecting import select
 from apps.mail.rendering import (
@@ -61,6 +62,8 @@ class ProblemCode(StrEnum):
     TEMPLATE_FAILS = "template_fails"
     NAMES_WITHOUT_VALUE = "names_without_value"
     CLIPPED_BY_GMAIL = "clipped_by_gmail"
+    LINKS_BROKEN = "links_broken"
+    SLOW_TO_MAKE = "slow_to_make"
 
 
 @dataclass(frozen=True)
@@ -245,6 +248,24 @@ def _template_problems(campaign: Campaign, people: list[int]) -> Iterator[Proble
     trial = sampling.render_sample(content, sampling.sampled(content, people))
     yield from _trial_problems(trial)
     yield from _duty_problems(campaign, content, trial)
+    yield from _link_problems(content, trial)
+    for why in previewing.slow_parts(content):
+        yield Problem(
+            ProblemCode.SLOW_TO_MAKE,
+            f"{why}. That is right, but sending may not reach the provider's full rate.",
+            blocking=False,
+        )
+
+
+def _link_problems(content: MailingContent, trial: Trial) -> Iterator[Problem]:
+    found: dict[str, str] = {}
+    for person in trial.closer_look(LOOKED_AT_CLOSELY):
+        found.update(broken_links(content.template.render(person).html))
+    if found:
+        links = [f"“{link}” {fault}" for link, fault in found.items()]
+        yield Problem(
+            ProblemCode.LINKS_BROKEN, f"Links that cannot work: {_listed(links)}.", blocking=False
+        )
 
 
 def _trial_problems(trial: Trial) -> Iterator[Problem]:

@@ -83,6 +83,12 @@ def sampled(content: MailingContent, contact_ids: Iterable[int]) -> list[Sampled
     return [Sampled(contact.address, _context(contact, content, now)) for contact in contacts]
 
 
+def nobody(content: MailingContent) -> RecipientContext:
+    """Somebody of whom nothing is known."""
+    blank = dict.fromkeys(("email", "first_name", "last_name", "locale", "timezone"), "")
+    return _context(Contact(pk=0, traits={}, **blank), content, datetime.now(tz=UTC))
+
+
 def _context(contact: Contact, content: MailingContent, now: datetime) -> RecipientContext:
     link = unsubscribe_url(LinkTarget(contact.pk, 0, 0))
     return RecipientContext(

@@ -9,7 +9,7 @@ from django.http import Http404
 from django.urls import path
 
 from apps.brands.admin.scoped import BrandFilter, BrandScopedAdmin
-from apps.campaigns.admin import drafts, watching
+from apps.campaigns.admin import audiences, checks, contents, drafts, dry_runs, launches, watching
 from apps.campaigns.models import Campaign
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from apps.campaigns.admin.pages import CampaignPage
 
 # Each gives `urls(desk)`; those of `watching` are for launched campaigns.
-_ROOMS = (drafts, watching)
+_ROOMS = (drafts, contents, audiences, checks, dry_runs, launches, watching)
 
 
 @admin.register(Campaign)
