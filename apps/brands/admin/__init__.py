@@ -3,9 +3,11 @@
 from apps.brands.admin.accounts import ProviderAccountAdmin
 from apps.brands.admin.audit_log import AuditEntryAdmin
 from apps.brands.admin.brands import BrandAdmin, SenderAdmin
+from apps.brands.admin.keys import ApiKeyAdmin
 from apps.brands.admin.operators import GrantAdmin, OperatorAdmin
 
 __all__ = [
+    "ApiKeyAdmin",
     "AuditEntryAdmin",
     "BrandAdmin",
     "GrantAdmin",
