@@ -6,11 +6,18 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, task_failure, task_prerun, task_unknown
+from celery.signals import (
+    setup_logging,
+    task_failure,
+    task_prerun,
+    task_unknown,
+    worker_ready,
+    worker_shutting_down,
+)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-ROOMS_WITH_TASKS = ("queues", "brands", "mail", "campaigns", "station")
+ROOMS_WITH_TASKS = ("queues", "brands", "contacts", "mail", "campaigns", "station")
 
 app = Celery("flux_station", task_cls="apps.queues.base_task:StationTask", set_as_current=True)
 # Read on first use, so that importing this module needs no settings.
@@ -58,3 +65,18 @@ def _keep_task_that_kills(sender: Any = None, exception: Any = None, **facts: An
             headers=request.headers or {},
             error=exception,
         )
+
+
+@worker_ready.connect
+def _speak_to_supervisor(sender: Any = None, **_: Any) -> None:
+    """A worker that stalls falls silent, and its supervisor starts it anew."""
+    from apps.queues.watchdog import watch_worker
+
+    watch_worker(list(sender.app.amqp.queues.consume_from))
+
+
+@worker_shutting_down.connect
+def _say_goodbye(**_: Any) -> None:
+    from apps.queues.watchdog import Notifier
+
+    Notifier().stopping()
