@@ -132,7 +132,9 @@ class PreviewAnswer(CampaignAnswer):
 def preview_answer(request: HttpRequest, sender: Sender, campaign_name: str) -> JsonResponse:
     form = ContentForm(request.POST)
     if not form.is_valid():
-        wrong = "; ".join(f"{name}: {' '.join(told)}" for name, told in form.errors.items())
+        wrong = "; ".join(
+            f"{name}: {' '.join(map(str, told))}" for name, told in form.errors.items()
+        )
         return JsonResponse({"error": wrong}, status=400)
     typed = request.POST.get("contact", "")
     try:

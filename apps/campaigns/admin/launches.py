@@ -229,7 +229,7 @@ class DecideApproval(CampaignPage):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        given = {
+        given: dict[str, Any] = {
             "campaign_id": self.campaign.pk,
             "seen": request.POST.get("seen", ""),
             "actor": self.actor,

@@ -24,5 +24,6 @@ def test_changes_of_campaign_and_template_are_told(newsroom: Newsroom) -> None:
     renamed, written = told
     assert {entry.actor for entry in told} == {"user:5 anna"}
     assert {entry.brand_id for entry in told} == {campaign.brand_id}
-    assert (renamed.before["name"], renamed.after["name"]) == ("Old", "New")
-    assert (written.table_name, written.after["subject"]) == ("mail_template", "Hi")
+    assert (renamed.before or {})["name"] == "Old"
+    assert (renamed.after or {})["name"] == "New"
+    assert (written.table_name, (written.after or {})["subject"]) == ("mail_template", "Hi")

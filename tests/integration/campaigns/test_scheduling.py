@@ -11,7 +11,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
 
-from apps.campaigns import approving, drafting, launching, scheduling
+from apps.campaigns import approving, checking, drafting, launching, scheduling
 from apps.campaigns.checking import DomainsUnknownError
 from apps.campaigns.errors import (
     AlreadyLaunched,
@@ -146,7 +146,7 @@ def test_change_during_the_check_stops_scheduling(
         Template.objects.update(subject="Other")
         return []
 
-    monkeypatch.setattr(scheduling.checking, "check", check_while_somebody_writes)
+    monkeypatch.setattr(checking, "check", check_while_somebody_writes)
 
     with pytest.raises(ChangedMeanwhileError):
         scheduled(campaign)
@@ -243,14 +243,14 @@ def test_latest_start_is_looked_at_once_more_when_all_is_checked(
     campaign: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scheduled(campaign, minutes_ago=1)
-    real = launching.checking.check
+    real = checking.check
 
-    def check_slowly(*args: Any) -> list[Any]:
+    def check_slowly(*args: Any) -> list[checking.Problem]:
         found = real(*args)
         Campaign.objects.update(latest_start=Now(), scheduled_at=Now() - HOUR)
         return found
 
-    monkeypatch.setattr(launching.checking, "check", check_slowly)
+    monkeypatch.setattr(checking, "check", check_slowly)
 
     with pytest.raises(TooLateError):
         launching.launch(campaign_id=campaign.pk, by="anna", on_schedule=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import orjson
 import pytest
@@ -16,6 +16,9 @@ from apps.mail.models import Mailing, Message
 from apps.mail.sealing import Sealed, compose
 from tests.factories.brands import SenderFactory
 from tests.integration.campaigns.conftest import Newsroom
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 HTML = """<p>{{ contact.first_name | default: "nobody" }} of {{ traits.plan }} in
 {{ campaign.name }}</p><p>{{ brand.postal_address }} <a href="{{ unsubscribe_url }}">x</a></p>"""
@@ -134,11 +137,16 @@ def test_specimens_share_one_look_up(
     newsroom: Newsroom, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ann = newsroom.add_person("ann")
-    asked: list[Any] = []
+    asked: list[list[int | None]] = []
     real = specimens.people
-    monkeypatch.setattr(specimens, "people", lambda ids: asked.append(1) or real(ids))
+
+    def ask(ids: Iterable[int | None]) -> dict[int, specimens.Person]:
+        asked.append(list(ids))
+        return real(asked[-1])
+
+    monkeypatch.setattr(specimens, "people", ask)
     send(campaign, "me@desk.example", "you@desk.example", contact_id=ann.pk)
 
     sealed(campaign)
 
-    assert asked == [1]
+    assert asked == [[ann.pk, ann.pk]]
