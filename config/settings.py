@@ -89,9 +89,12 @@ try:
     DRAIN_AFTER_SECONDS = read.number("FLUX_DRAIN_AFTER_SECONDS", default=10, at_least=0)
     # A worker that settled nothing for so long, while work was due, is started anew.
     STALL_SECONDS = read.number("FLUX_STALL_SECONDS", default=60, at_least=1)
+    # Where a supervisor listens (systemd's Type=notify, or that of `make up`).
+    NOTIFY_SOCKET = read.text("NOTIFY_SOCKET", default="")
     # Told after each run of a scheduled job, for a watcher outside.
     HEARTBEAT_URLS = read.named_urls("FLUX_HEARTBEAT_URLS", schemes=("https", "http"))
     LIMITER_WORKER_FLOOR = read.whole_number("FLUX_LIMITER_WORKER_FLOOR", default=10, at_least=1)
+    LIMITER_LATE_MS = read.number("FLUX_LIMITER_LATE_MS", default=80, at_least=20, at_most=1000)
     # --- Holding back from a provider or a queue in trouble -------------------------------------
     BREAKER_WINDOW_SECONDS = read.number(
         "FLUX_BREAKER_WINDOW_SECONDS", default=30, at_least=1, at_most=3600

@@ -18,6 +18,7 @@ from apps.queues.enqueueing import CORRELATION_HEADER, ENQUEUED_HEADER
 from apps.queues.errors import ExternalQueueError
 from apps.queues.registry import QUEUES, TASK_QUEUES
 from apps.queues.retrying import backoff_seconds
+from apps.queues.watchdog import progress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,12 +92,13 @@ class StationTask(Task):  # type: ignore[type-arg]
             seconds=ending.seconds,
             error=type(ending.error).__name__ if ending.error else "",
         )
+        if ending.outcome is Outcome.DONE:
+            progress.note()
         tell(ending)
         schedules.end_run(succeeded=ending.outcome is Outcome.DONE)
 
     def _delivery(self, correlation: str) -> Delivery:
-        queue = str((self.request.delivery_info or {}).get("routing_key") or "")
-        queue = queue or TASK_QUEUES.get(str(self.name), "")
+        queue = self._queue
         spec = QUEUES.get(queue)
         attempts = spec.attempts if spec else DEFAULT_ATTEMPTS
         return Delivery(
@@ -115,7 +117,9 @@ class StationTask(Task):  # type: ignore[type-arg]
 
     @property
     def _queue(self) -> str:
-        return str((self.request.delivery_info or {}).get("routing_key") or "")
+        """Where the wake-up came from; without one (the drainer), the task's own queue."""
+        routing_key = (self.request.delivery_info or {}).get("routing_key")
+        return str(routing_key or TASK_QUEUES.get(str(self.name), ""))
 
     def _verdict(self, error: Exception) -> Outcome:
         if _is_call_mismatch(error):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 log = structlog.get_logger(__name__)
+
+DATABASE_AWAY = (OperationalError, InterfaceError)
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,16 @@ def register_due_source(name: str, source: Callable[[], Iterable[Due]]) -> None:
 
 
 def due_now() -> list[Due]:
-    """What all sources tell now; one that fails is logged, and the others still count."""
+    """What all sources tell now; one that fails is logged, and the others still count.
+
+    Raises the database's error where that is away.
+    """
     found: list[Due] = []
     for name, source in _sources.items():
         try:
             found += source()
+        except DATABASE_AWAY:
+            raise
         except Exception:
             log.exception("source_failed", source=name)
     return found
@@ -63,7 +71,8 @@ def due_now() -> list[Due]:
 def sweep(*, redis: Redis) -> int:
     """One round over all sources; returns how many wake-ups were published.
 
-    A source that fails is logged, and the others are still swept.
+    A source that fails is logged, and the others are still swept. Raises the database's error
+    where that is away.
     """
     published = 0
     for name, source in _sources.items():
@@ -71,6 +80,8 @@ def sweep(*, redis: Redis) -> int:
         try:
             for due in source():
                 published += _wake(due, redis)
+        except DATABASE_AWAY:
+            raise
         except Exception:
             log.exception("sweep_failed", source=name)
     return published
