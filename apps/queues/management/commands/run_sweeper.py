@@ -12,8 +12,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections, connection
 
-from apps.queues.schedules import PeriodWatch
 from apps.queues.health.watching import start_watching
+from apps.queues.schedules import PeriodWatch
 from apps.queues.sweeping import broker_client, sweep
 from apps.queues.watchdog import Notifier
 
