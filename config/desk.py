@@ -60,6 +60,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_SYMBOL": "hub",
     "SITE_URL": None,
     "ENVIRONMENT": "apps.brands.admin.navigation.environment",
+    "DASHBOARD_CALLBACK": "apps.station.desk.home.dashboard",
     "COLORS": {
         # Dark enough from 600 on for white text on it (at least 4.5 : 1).
         "primary": {

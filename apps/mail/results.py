@@ -118,7 +118,8 @@ SELECT mailing.id, mailing.state, mailing.state_reason, account.stopped_reason,
                             WHERE mailing_id = mailing.id) daily
                     GROUP BY kind, reason HAVING sum(number) <> 0) summed
        ) figures
- WHERE mailing.id = ANY(%s)
+ WHERE mailing.id = ANY(%(mailings)s)
+   AND (%(brands)s::bigint[] IS NULL OR mailing.brand_id = ANY(%(brands)s))
 """
 
 
@@ -133,10 +134,16 @@ def progress(mailing: Mailing) -> Progress:
         raise Mailing.DoesNotExist(f"There is no mailing {mailing.pk}.") from None
 
 
-def progress_of(mailing_ids: Collection[int]) -> dict[int, Progress]:
-    """The progress of several mailings by their ids; one query too."""
+def progress_of(
+    mailing_ids: Collection[int], *, brand_ids: Collection[int] | None = None
+) -> dict[int, Progress]:
+    """The progress of several mailings by their ids, of these brands only; one query too."""
+    params = {
+        "mailings": list(mailing_ids),
+        "brands": None if brand_ids is None else list(brand_ids),
+    }
     with connection.cursor() as cursor:
-        cursor.execute(_PROGRESS, [list(mailing_ids)])
+        cursor.execute(_PROGRESS, params)
         return {row[0]: _progress(row[1:]) for row in cursor.fetchall()}
 
 

@@ -12,6 +12,8 @@ from django.db import connection
 from apps.mail.reports.models import LINK_LIMIT
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from apps.mail.models import Mailing
 
 # What stands for a part that belongs to one person: a token, an address, an id of theirs.
@@ -92,3 +94,25 @@ def links_clicked(mailing: Mailing, *, limit: int = 50) -> list[ClickedLink]:
     with connection.cursor() as cursor:
         cursor.execute(_CLICKED, {"month": mailing.month, "mailing": mailing.pk, "limit": limit})
         return [ClickedLink(*row) for row in cursor.fetchall()]
+
+
+_CLICKS_OF_MESSAGE = """
+SELECT link.url, click.clicked_at
+  FROM mail_link link
+  JOIN mail_click click ON click.month = %(month)s AND click.link_id = link.id
+   AND click.message_id = %(message)s
+ WHERE link.mailing_id = %(mailing)s
+ ORDER BY click.clicked_at DESC LIMIT %(limit)s
+"""
+
+
+def clicks_of_message(
+    mailing: Mailing, message_id: int, *, limit: int = 50
+) -> list[tuple[str, datetime]]:
+    """The newest clicks in one message: link and time. One look-up per link of the mailing."""
+    params = {
+        "month": mailing.month, "mailing": mailing.pk, "message": message_id, "limit": limit,
+    }  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(_CLICKS_OF_MESSAGE, params)
+        return [(url, at) for url, at in cursor.fetchall()]

@@ -25,15 +25,15 @@ STATES: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True)
 class ReasonWords:
-    """`retry` says whether sending again may help, for failed ones."""
+    """`retry` says whether the same mail may well go through when it is sent again."""
 
     text: str
     retry: bool = True
 
 
 _FAILED = {
-    "refused": ReasonWords("refused by the provider"),
-    "template": ReasonWords("the template fails with this person's data"),
+    "refused": ReasonWords("refused by the provider", retry=False),
+    "template": ReasonWords("the template fails with this person's data", retry=False),
     "throttled": ReasonWords("the provider kept asking us to slow down"),
     "unreachable": ReasonWords("the provider could not be reached"),
     "not_sent": ReasonWords("looked up at the provider: not sent"),
@@ -82,5 +82,5 @@ def reason_in_words(state: str, reason: str) -> str:
 
 
 def may_be_retried(reason: str) -> bool:
-    """Whether sending again may help: a failed one of this reason surely got nothing."""
-    return _FAILED.get(reason, ReasonWords("")).retry
+    """Whether sending again is worth it; all failed ones surely got nothing."""
+    return _FAILED[reason].retry if reason in _FAILED else True
