@@ -41,6 +41,7 @@ def limiter_for(account: ProviderAccount) -> Limiter:
             default_limit=account.rate_limit,
             worker_id=f"{socket.gethostname()}:{os.getpid()}",
             live_workers_floor=settings.LIMITER_WORKER_FLOOR,
+            late_s=settings.LIMITER_LATE_MS / 1000,
         )
     return _limiters[key]
 

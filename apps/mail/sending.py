@@ -42,10 +42,10 @@ from apps.mail.resend import (
 from apps.mail.resend.trouble import is_missed_slot, report_call
 from apps.mail.sealing import BodyMissingError, Sealed, compose, reopen, seal
 from apps.queues.correlation import correlation_id
-from apps.queues.limiting import Held, Limiter, Slot
+from apps.queues.limiting import CallClass, Held, Limiter, Slot
 
 if TYPE_CHECKING:
-    from apps.mail.resend import ResendClient
+    from apps.mail.resend import RateLimit, ResendClient
     from apps.queues.breaking import Breaker, Permit
 
 log = structlog.get_logger(__name__)
@@ -58,6 +58,10 @@ QUOTA_WAIT_SECONDS = 900.0
 IN_FLIGHT_WAIT_SECONDS = 1.0
 # While the call's slot is still to come, the batch is composed. It takes about this long.
 COMPOSE_LEAD_MS = 100
+# Single mails may reserve this far ahead. Bulk as well, but only when it is its turn and others
+# want slots too: the limiter cuts it short otherwise.
+SINGLE_WAIT_MS = 1_000
+BULK_WAIT_MS = 2_000
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,9 @@ def send_batches(*, account_id: int, turn_seconds: float = TURN_SECONDS) -> int:
         if isinstance(permit, Held):
             break
         with permit:
-            slot = door.limiter.reserve(lead_ms=COMPOSE_LEAD_MS)
+            slot = door.limiter.reserve(
+                BULK_WAIT_MS, lead_ms=COMPOSE_LEAD_MS, call_class=CallClass.CAMPAIGN
+            )
             if isinstance(slot, Held):
                 break
             batch = claim_batch(account_id=account_id)
@@ -121,7 +127,7 @@ def send_singles(*, account_id: int, turn_seconds: float = TURN_SECONDS) -> int:
 
 
 def _send_single(batch: ClaimedBatch, door: Door, permit: Permit, ends_at: float) -> int:
-    slot = _slot_until(ends_at, door.limiter)
+    slot = _slot_until(ends_at, door.limiter, CallClass.SINGLE)
     if slot is None:
         release(batch)
         return 0
@@ -153,7 +159,7 @@ def _send_owned(batch: ClaimedBatch, door: Door, slot: Slot, permit: Permit) -> 
         accepted = _leave(sealed, door, slot)
     except ResendFailure as failure:
         report_call(permit, failure)
-        door.limiter.observe(failure.rate.limit)
+        _observe(door.limiter, failure.rate)
         _settle_failure(batch, sealed, door, failure)
         return True
     if accepted is None:
@@ -225,13 +231,14 @@ def _leave(sealed: Sealed, door: Door, slot: Slot) -> BatchAccepted | None:
             except SurelyNotSent as failure:
                 if not is_missed_slot(failure):
                     raise
-        current = _slot_until(ends_at, door.limiter)
+        current = _slot_until(ends_at, door.limiter, slot.call_class)
     return None
 
 
-def _slot_until(ends_at: float, limiter: Limiter) -> Slot | None:
+def _slot_until(ends_at: float, limiter: Limiter, call_class: CallClass) -> Slot | None:
+    longest_wait_ms = SINGLE_WAIT_MS if call_class is CallClass.SINGLE else BULK_WAIT_MS
     while True:
-        answer = limiter.reserve()
+        answer = limiter.reserve(longest_wait_ms, call_class=call_class)
         if not isinstance(answer, Held):
             return answer
         if time.monotonic() + answer.retry_in_s > ends_at:
@@ -250,7 +257,7 @@ def _settle_accepted(
         attempt=batch.attempts,
         latency_ms=round(accepted.latency_ms, 1),
     )
-    door.limiter.observe(accepted.rate.limit)
+    _observe(door.limiter, accepted.rate)
     _remember_limit(door.account, accepted.rate.limit)
 
 
@@ -366,6 +373,10 @@ def _stop_account(account: ProviderAccount, reason: str) -> None:
             mailing_ids=list(running.values_list("pk", flat=True)), reason=reason
         )
     log.error("account_stopped", account=account.pk, reason=reason)
+
+
+def _observe(limiter: Limiter, rate: RateLimit) -> None:
+    limiter.observe(rate.limit, remaining=rate.remaining, reset_s=rate.reset_s)
 
 
 def _remember_limit(account: ProviderAccount, limit: float | None) -> None:

@@ -25,6 +25,11 @@ class BrokerClock:
     def width(self) -> float:
         return self.high - self.low
 
+    @property
+    def ahead_s(self) -> float:
+        """Our best guess of the difference; 0 as long as nothing is known."""
+        return (self.low + self.high) / 2 if self.width < float("inf") else 0.0
+
     def learn(self, broker_now: float, *, asked_at: float, received_at: float) -> None:
         low, high = broker_now - received_at, broker_now - asked_at
         parted = DRIFT * (received_at - self.learned_at)

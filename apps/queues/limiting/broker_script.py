@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from apps.queues.limiting.classes import CallClass
+from apps.queues.limiting.use import ClassUse
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from redis import Redis
 
@@ -26,8 +29,9 @@ class Caller:
     newest_slot_age_s: float | None
     rejoining: Rejoining
     freeze_left_s: float
+    pace: float
 
-    def arguments(self) -> list[str | float | int]:
+    def arguments(self, call_class: CallClass) -> list[str | float | int]:
         age = self.newest_slot_age_s
         return [
             self.worker_id,
@@ -35,6 +39,8 @@ class Caller:
             "" if age is None else round(age * MICROS),
             int(self.rejoining),
             round(self.freeze_left_s * MICROS),
+            self.pace,
+            call_class,
         ]
 
 
@@ -53,6 +59,9 @@ class Reply:
     ahead_s: float
     per_second: float
     now_us: int
+    seat: int | None
+    seats: int
+    by_class: Mapping[CallClass, ClassUse]
 
     @classmethod
     def parse(cls, raw: Sequence[bytes | str | int]) -> Reply:
@@ -68,6 +77,12 @@ class Reply:
             ahead_s=int(raw[8]) / MICROS,
             per_second=float(raw[9]),
             now_us=int(raw[10]),
+            seat=int(raw[11]) if int(raw[11]) >= 0 else None,
+            seats=int(raw[12]),
+            by_class={
+                call_class: ClassUse(float(raw[place]), int(raw[place + 1]))
+                for call_class, place in zip(CallClass, range(13, 19, 2), strict=True)
+            },
         )
 
 
@@ -75,13 +90,14 @@ class BrokerScript:
     """Runs the script on one account's keys. Raises redis errors as they come."""
 
     def __init__(self, client: Redis, account_key: str) -> None:
-        # The braces keep both keys of an account on one node of a cluster.
-        self._keys = [f"limiter:{{{account_key}}}", f"limiter:{{{account_key}}}:workers"]
+        # The braces keep all keys of an account on one node of a cluster.
+        key = f"limiter:{{{account_key}}}"
+        self._keys = [key, f"{key}:workers", f"{key}:seats", f"{key}:held"]
         self._client = client
         self._run = client.register_script(_SOURCE)
 
-    def call(self, op: str, caller: Caller, *arguments: float) -> Reply:
-        raw = self._run(keys=self._keys, args=[op, *caller.arguments(), *arguments])
+    def call(self, op: str, call_class: CallClass, caller: Caller, *arguments: float) -> Reply:
+        raw = self._run(keys=self._keys, args=[op, *caller.arguments(call_class), *arguments])
         return Reply.parse(cast("Sequence[bytes | str | int]", raw))
 
     def frozen_until_us(self) -> int:

@@ -11,12 +11,21 @@ from typing import TYPE_CHECKING
 import structlog
 from redis.exceptions import RedisError
 
+from apps.queues import metrics
 from apps.queues.limiting.broker_clock import BrokerClock
 from apps.queues.limiting.broker_link import BrokerLink, Rejoining
 from apps.queues.limiting.broker_script import BrokerScript, Caller, Reply
+from apps.queues.limiting.classes import CallClass
 from apps.queues.limiting.own_pace import OwnPace
-from apps.queues.limiting.rates import LATE_S, LONGEST_FREEZE_S, LONGEST_WAIT_MS, paced_limit
-from apps.queues.limiting.slots import Held, HeldReason, Slot, Use
+from apps.queues.limiting.rates import (
+    LATE_S,
+    LONGEST_FREEZE_S,
+    LONGEST_WAIT_MS,
+    pace_for,
+    paced_limit,
+)
+from apps.queues.limiting.slots import Held, HeldReason, Slot
+from apps.queues.limiting.use import Use
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +45,9 @@ class Limiter:
     `worker_id` names this process among those that share the account; `default_limit`, in
     requests a second, holds until the provider announced one (2 for an unknown account; 0 or
     None: lifted). `live_workers_floor` is the least number of workers to assume when the broker
-    is away and this process cannot know how many share the budget.
+    is away and this process cannot know how many share the budget. `late_s` is how long after its
+    instant a request may leave, and so how badly the broker's clock may be known: one further away
+    counts as down. The longer, the lower the pace; the same for all who share the account.
     """
 
     def __init__(  # noqa: PLR0913 - facts of construction, each with a plain meaning
@@ -47,6 +58,7 @@ class Limiter:
         worker_id: str,
         *,
         live_workers_floor: int = 1,
+        late_s: float = LATE_S,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -59,28 +71,42 @@ class Limiter:
         self._lock = threading.Lock()
         self._link = BrokerLink()
         self._broker_clock = BrokerClock()
-        self._own = OwnPace(workers_floor=live_workers_floor)
+        self._late_s = late_s
+        self._own = OwnPace(workers_floor=live_workers_floor, pace=pace_for(late_s))
+        self._bucket = account_key
 
-    def reserve(self, max_wait_ms: int = 500, *, lead_ms: int = 0) -> Slot | Held:
+    def reserve(
+        self,
+        max_wait_ms: int = 500,
+        *,
+        lead_ms: int = 0,
+        call_class: CallClass = CallClass.SINGLE,
+    ) -> Slot | Held:
         """The next free instant, if it lies within `max_wait_ms` (0-5000); else nothing.
 
         `lead_ms` is what the caller needs to get its request ready: the slot will not lie
-        nearer than that (ignored where the limit is lifted).
+        nearer than that (ignored where the limit is lifted). Bulk classes are held earlier, so
+        that single mails find room in front; the whole wait is theirs where it is their turn.
         """
         _check_waits(max_wait_ms, lead_ms)
         self._set_clock()
-        reply = self._ask("reserve", max_wait_ms * MICROS_PER_MS, lead_ms * MICROS_PER_MS)
+        waits = max_wait_ms * MICROS_PER_MS, lead_ms * MICROS_PER_MS
+        reply = self._ask("reserve", *waits, call_class=call_class)
         if reply is None:
-            return self._reserve_own(max_wait_ms / 1000, lead_ms / 1000)
-        if reply.granted:
-            return self._shared_slot(reply)
-        reason = HeldReason.FROZEN if reply.frozen_for_s > 0 else HeldReason.PACED
-        return _held(reply.wait_s, reason, max_wait_ms / 1000)
+            got = self._reserve_own(max_wait_ms / 1000, lead_ms / 1000, call_class)
+        elif reply.granted:
+            got = self._shared_slot(reply, call_class)
+        else:
+            reason = HeldReason.FROZEN if reply.frozen_for_s > 0 else HeldReason.PACED
+            got = _held(reply.wait_s, reason, max_wait_ms / 1000)
+        metrics.LIMITER_RESERVATIONS.labels(self._bucket, call_class, _outcome(got)).inc()
+        return got
 
     def give_back(self, slot: Slot) -> bool:
         """Undo a reservation, when nobody has reserved after it; True when undone."""
         if slot.shared:
-            reply = self._ask("give_back", slot.instant, slot.previous)
+            instants = slot.instant, slot.previous
+            reply = self._ask("give_back", *instants, call_class=slot.call_class)
             return reply is not None and reply.granted
         with self._lock:
             undone = self._own.last == slot.instant
@@ -88,20 +114,30 @@ class Limiter:
                 self._own.last = slot.previous
             return undone
 
-    def observe(self, limit: float | None) -> None:
-        """Follow the limit an answer announced; None (no such header) and junk change nothing.
+    def observe(
+        self, limit: float | None, *, remaining: float | None = None, reset_s: float | None = None
+    ) -> None:
+        """Follow what an answer announced; None (no such header) and junk change nothing.
 
-        Requests a second; 0 and 100,000 and more mean lifted. Asks the broker only when the
-        value is news to this process.
+        `limit` is in requests a second; 0 and 100,000 and more mean lifted. Where nothing remains
+        although we have not used it, somebody else uses the account's budget: nobody sends for
+        `reset_s` then, a second at most. Asks the broker only for news.
         """
         if limit is None or not math.isfinite(limit) or limit < 0:
             return
         paced = paced_limit(limit)
-        if paced == self._limit:
-            return
-        self._log.info("provider_limit_changed", known=self._limit, announced=paced)
-        self._limit = paced
-        self._ask("observe", paced)
+        if paced != self._limit:
+            self._log.info("provider_limit_changed", known=self._limit, announced=paced)
+            self._limit = paced
+            self._ask("observe", paced)
+        if paced and remaining is not None and remaining < 1:
+            self._let_pass(1.0 if reset_s is None else reset_s)
+
+    def _let_pass(self, reset_s: float) -> None:
+        bounded = min(max(0.0, reset_s), 1.0)
+        reply = self._ask("spent", round(bounded * MICROS))
+        if reply is not None and reply.granted:
+            self._log.info("provider_budget_used_by_others", seconds=bounded)
 
     def freeze(self, retry_after_s: float) -> None:
         """Let nobody send for so long (at most 300 s), and halve the pace: call it after a 429.
@@ -112,6 +148,7 @@ class Limiter:
         """
         bounded = min(max(0.0, retry_after_s), LONGEST_FREEZE_S)  # in this order NaN becomes 0
         self._log.warning("provider_account_frozen", seconds=bounded)
+        metrics.LIMITER_FREEZES.labels(self._bucket).inc()
         if self._ask("freeze", round(bounded * MICROS)) is None:
             with self._lock:
                 self._own.freeze(bounded, now=self.clock())
@@ -129,6 +166,7 @@ class Limiter:
             frozen_for_s=reply.frozen_for_s,
             live_workers=reply.live_workers,
             shared=True,
+            by_class=reply.by_class,
         )
 
     def was_frozen_past(self, slot: Slot) -> bool:
@@ -143,7 +181,9 @@ class Limiter:
             self._lose_broker(error, started_at)
             return False
 
-    def _ask(self, op: str, *arguments: float) -> Reply | None:
+    def _ask(
+        self, op: str, *arguments: float, call_class: CallClass = CallClass.SINGLE
+    ) -> Reply | None:
         """Run the script; None when the broker is away and this process must pace itself."""
         started_at = self.clock()
         with self._lock:
@@ -151,7 +191,7 @@ class Limiter:
                 return None
             caller = self._introduce(op, started_at)
         try:
-            reply = self._script.call(op, caller, *arguments)
+            reply = self._script.call(op, call_class, caller, *arguments)
         except RedisError as error:
             self._lose_broker(error, started_at)
             return None
@@ -163,7 +203,7 @@ class Limiter:
 
         A slot whose instant is known too badly could not be kept.
         """
-        if self._link.up and self._broker_clock.width > LATE_S / 4:
+        if self._link.up and self._broker_clock.width > self._late_s / 4:
             self._ask("peek")
 
     def _introduce(self, op: str, now: float) -> Caller:
@@ -173,6 +213,7 @@ class Limiter:
             newest_slot_age_s=None if self._own.last is None else now - self._own.last,
             rejoining=Rejoining.NO if op == "peek" else self._rejoining(),
             freeze_left_s=max(0.0, self._own.frozen_until - now),
+            pace=self._own.pace,
         )
 
     def _rejoining(self) -> Rejoining:
@@ -183,7 +224,9 @@ class Limiter:
     def _learn(self, op: str, reply: Reply, started_at: float) -> None:
         now = self.clock()
         with self._lock:
-            self._own.workers = reply.live_workers
+            self._own.workers, self._own.seats = reply.live_workers, reply.seats
+            if reply.seat is not None:
+                self._own.seat = reply.seat
             self._broker_clock.learn(reply.now_us / MICROS, asked_at=started_at, received_at=now)
             if op == "peek":
                 return
@@ -191,7 +234,7 @@ class Limiter:
             if not self._link.up:
                 self._link.up = True
                 self._log.info("limiter_shared_again", own_slots=self._own.granted)
-            if self._link.is_too_slow(self._broker_clock.width, bearable_s=LATE_S):
+            if self._link.is_too_slow(self._broker_clock.width, bearable_s=self._late_s):
                 self._go_alone(now, cost_s=now - started_at, reason="too_slow")
 
     def _lose_broker(self, error: RedisError, started_at: float) -> None:
@@ -201,14 +244,15 @@ class Limiter:
 
     def _go_alone(self, now: float, *, cost_s: float, reason: str) -> None:
         if self._link.failed(now=now, cost_s=cost_s):
-            self._own.start(self._limit, now=now)
+            self._own.start(self._limit, now=now, broker_ahead_s=self._broker_clock.ahead_s)
             self._log.warning("limiter_on_its_own", reason=reason, workers=self._own.workers)
+            metrics.LIMITER_ALONE.labels(self._bucket).inc()
 
-    def _shared_slot(self, reply: Reply) -> Slot:
+    def _shared_slot(self, reply: Reply, call_class: CallClass) -> Slot:
         instant = reply.slot_us / MICROS
         with self._lock:
             fires_at = self._broker_clock.latest(instant)
-            leave_by = self._broker_clock.earliest(instant) + LATE_S
+            leave_by = self._broker_clock.earliest(instant) + self._late_s
             self._own.last = max(fires_at, self._own.last or fires_at)
         return Slot(
             fires_at=fires_at,
@@ -216,14 +260,15 @@ class Limiter:
             shared=True,
             instant=reply.slot_us,
             previous=reply.previous_us,
+            call_class=call_class,
             limiter=self,
         )
 
-    def _reserve_own(self, max_wait_s: float, lead_s: float) -> Slot | Held:
+    def _reserve_own(self, max_wait_s: float, lead_s: float, call_class: CallClass) -> Slot | Held:
         now = self.clock()
         with self._lock:
             own = self._own
-            fires_at = max(own.next_slot(self._limit, now=now), now + lead_s)
+            fires_at = own.next_slot(self._limit, now=now, lead_s=lead_s)
             if fires_at - now > max_wait_s:
                 reason = HeldReason.FROZEN if own.frozen_until > now else HeldReason.PACED
                 return _held(fires_at - now - max_wait_s, reason, max_wait_s)
@@ -231,10 +276,11 @@ class Limiter:
             own.grant(fires_at)
         return Slot(
             fires_at=fires_at,
-            leave_by=fires_at + LATE_S if self._limit else math.inf,
+            leave_by=fires_at + self._late_s if self._limit else math.inf,
             shared=False,
             instant=fires_at,
             previous=previous,
+            call_class=call_class,
             limiter=self,
         )
 
@@ -251,6 +297,13 @@ class Limiter:
                 live_workers=max(own.workers, own.workers_floor),
                 shared=False,
             )
+
+
+def _outcome(got: Slot | Held) -> str:
+    """The word of the metric."""
+    if isinstance(got, Held):
+        return got.reason
+    return "granted" if got.shared else "alone"
 
 
 def _check_waits(max_wait_ms: int, lead_ms: int) -> None:

@@ -9,8 +9,15 @@ PACE = 0.9
 may leave up to `LATE_S` after its instant and still no second ever holds more than L."""
 
 LATE_S = 0.08
+SPARE_S = 1 / PACE - 1 - LATE_S
+"""What is left of that span for the way to the provider, whose length varies."""
+
 OWN_SHARE = 0.5
-"""Part of the pace that all workers together keep to while the broker is away."""
+"""Part of the pace that all workers together keep to while the broker is away. Half, so that it
+holds even where two workers sit in one seat, because one counted fewer of them than the other."""
+
+GRACE_S = 1.0
+"""Slots granted before the broker was lost lie this far ahead; `limiter.lua` says the same."""
 
 LIFTED_AT = 100_000
 """Requests a second from which on a limit is none."""
@@ -23,6 +30,14 @@ LONGEST_FREEZE_S = 300.0
 """A freeze stops a whole account: whatever the provider says, ask again after five minutes."""
 
 LONGEST_WAIT_MS = 5_000
+
+
+def pace_for(late_s: float) -> float:
+    """The share of the limit that lets a request leave `late_s` after its instant.
+
+    A broker further away than that cannot be waited for: its instants are known too badly.
+    """
+    return 1 / (1 + late_s + SPARE_S)
 
 
 def paced_limit(limit: float | None) -> float:

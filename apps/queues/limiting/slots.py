@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from apps.queues.limiting.classes import CallClass
     from apps.queues.limiting.limiter import Limiter
 
 
@@ -29,7 +30,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """The right to send one request, at its instant and no more than 80 ms after it.
+    """The right to send one request, at its instant or a little after it (80 ms unless set).
 
     Whoever cannot keep the instant reserves anew (work made ready meanwhile stays as it is);
     whoever finds nothing to send gives it back. Instants are of the limiter's monotonic clock.
@@ -43,6 +44,7 @@ class Slot:
     instant: float
     """The same instant as its granter counts it: the broker's clock in microseconds, or ours."""
     previous: float
+    call_class: CallClass
     limiter: Limiter = field(repr=False, compare=False)
 
     @property
@@ -53,8 +55,8 @@ class Slot:
     def wait(self) -> bool:
         """Sleep until the instant; False when it can no longer be kept, then reserve anew.
 
-        It cannot be kept when more than 80 ms have passed since, and when the account was frozen
-        after the slot was granted. A late slot is given back on the way.
+        It cannot be kept after `leave_by`, and when the account was frozen after the slot was
+        granted. A late slot is given back on the way.
         """
         pause = self.fire_in_s
         if pause > 0:
@@ -65,21 +67,3 @@ class Slot:
             return True
         self.limiter.give_back(self)
         return False
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """How much of an account's budget is in use, for display."""
-
-    limit: float | None
-    """Requests a second; None: lifted."""
-    factor: float
-    """Share of the pace in force: 1 normally, less after a 429 or after losing the state."""
-    per_second: float
-    """Requests granted a second, smoothed over five seconds."""
-    ahead_s: float
-    """How far ahead of now the newest slot lies."""
-    frozen_for_s: float
-    live_workers: int
-    shared: bool
-    """False: the broker does not answer, and the figures are what this process knows."""

@@ -32,7 +32,7 @@ from apps.mail.resend import (
 from apps.mail.resend.errors import CallFacts
 from apps.mail.sending import Door
 from apps.queues.breaking import Breaker, Permit
-from apps.queues.limiting import Held, HeldReason, Limiter, Slot
+from apps.queues.limiting import CallClass, Held, HeldReason, Limiter, Slot
 from apps.queues.models import DeadLetter
 
 if TYPE_CHECKING:
@@ -88,8 +88,16 @@ class FakeLimiter:
     def __init__(self) -> None:
         self.frozen_until = 0.0
         self.given_back = 0
+        self.asked: list[CallClass] = []
 
-    def reserve(self, max_wait_ms: int = 500, *, lead_ms: int = 0) -> FakeSlot | Held:
+    def reserve(
+        self,
+        max_wait_ms: int = 500,
+        *,
+        lead_ms: int = 0,
+        call_class: CallClass = CallClass.SINGLE,
+    ) -> FakeSlot | Held:
+        self.asked.append(call_class)
         left = self.frozen_until - time.monotonic()
         return Held(retry_in_s=left, reason=HeldReason.FROZEN) if left > 0 else FakeSlot()
 
@@ -97,7 +105,9 @@ class FakeLimiter:
         self.given_back += 1
         return True
 
-    def observe(self, limit: float | None) -> None:
+    def observe(
+        self, limit: float | None, *, remaining: float | None = None, reset_s: float | None = None
+    ) -> None:
         pass
 
     def freeze(self, retry_after_s: float) -> None:
@@ -126,6 +136,7 @@ class FakeBreaker:
 
 class FakeSlot:
     leave_by = float("inf")
+    call_class = CallClass.CAMPAIGN
 
     def wait(self) -> bool:
         return True
