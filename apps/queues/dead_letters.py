@@ -11,20 +11,28 @@ from django.db.models.functions import Now
 
 from apps.queues.correlation import correlation_id
 from apps.queues.enqueueing import enqueue
-from apps.queues.errors import DeadLetterClosedError, UnknownSubjectError
+from apps.queues.errors import (
+    DeadLetterClosedError,
+    NoteMissingError,
+    NotRedrivableError,
+    UnknownSubjectError,
+)
 from apps.queues.models import DeadLetter
-from apps.queues.names import TaskName
+from apps.queues.registry import TASK_QUEUES
+from apps.queues.scrubbing import scrub, scrub_deeply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     Redrive = Callable[[int], None]
+    BrandOf = Callable[[int], int | None]
 
 log = structlog.get_logger(__name__)
 
 ERROR_LIMIT = 500
 
 _redrives: dict[str, Redrive] = {}
+_brands: dict[str, BrandOf] = {}
 
 
 def register_redrive(subject: str, redrive: Redrive) -> None:
@@ -35,12 +43,20 @@ def register_redrive(subject: str, redrive: Redrive) -> None:
     _redrives[subject] = redrive
 
 
+def register_brand_of(subject: str, brand_of: BrandOf) -> None:
+    """A room above tells whose work a row is: the id of its brand, None where it is nobody's.
+
+    `brand_of(subject_id)` is one look-up; it runs in the transaction that records the letter.
+    """
+    _brands[subject] = brand_of
+
+
 _RECORD = """
 INSERT INTO queues_deadletter
        (queue, task, subject, subject_id, reason, error, payload, attempts, correlation_id,
-        state, closed_by, note)
+        brand_id, state, closed_by, note)
 VALUES (%(queue)s, %(task)s, %(subject)s, %(subject_id)s, %(reason)s, %(error)s, %(payload)s::jsonb,
-        %(attempts)s, %(correlation_id)s, 'open', '', '')
+        %(attempts)s, %(correlation_id)s, %(brand_id)s, 'open', '', '')
 ON CONFLICT {conflict}
 DO UPDATE SET reason = excluded.reason, error = excluded.error,
               attempts = greatest(queues_deadletter.attempts + 1, excluded.attempts),
@@ -64,7 +80,11 @@ def record(  # noqa: PLR0913 - a letter has this many facts
     subject_id: int | None = None,
     payload: dict[str, Any] | None = None,
 ) -> int:
-    """Opens a dead letter, or renews the open one of the same work; returns its id."""
+    """Opens a dead letter, or renews the open one of the same work; returns its id.
+
+    Addresses and keys are taken out of `error`. `payload` holds ids and names of rows, nothing
+    else: it is what a wake-up is published with again.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             _BY_SUBJECT if subject else _BY_WAKE_UP,
@@ -74,10 +94,11 @@ def record(  # noqa: PLR0913 - a letter has this many facts
                 "subject": subject,
                 "subject_id": subject_id,
                 "reason": reason,
-                "error": error[:ERROR_LIMIT],
-                "payload": json.dumps(payload or {}),
+                "error": scrub(error)[:ERROR_LIMIT],
+                "payload": json.dumps(scrub_deeply(payload or {})),
                 "attempts": attempts,
                 "correlation_id": correlation_id(),
+                "brand_id": _brand_of(subject, subject_id),
             },
         )
         letter_id = int(cursor.fetchone()[0])
@@ -93,18 +114,33 @@ def record(  # noqa: PLR0913 - a letter has this many facts
     return letter_id
 
 
+def _brand_of(subject: str, subject_id: int | None) -> int | None:
+    brand_of = _brands.get(subject)
+    return None if brand_of is None or subject_id is None else brand_of(subject_id)
+
+
 def redrive(*, letter_id: int, by: str) -> None:
     """Closes the letter and makes its work due again, together or not at all.
 
-    Raises `DeadLetterClosedError` where somebody was quicker.
+    Raises `DeadLetterClosedError` where somebody was quicker, and `NotRedrivableError` where the
+    work must not or cannot be done again as it is.
     """
     with transaction.atomic():
         letter = _close(letter_id, DeadLetter.State.REDRIVEN, by=by, note="")
         if letter.subject:
             _redrive_for(letter.subject)(letter.subject_id or 0)
         else:
-            enqueue(TaskName(letter.task), **letter.payload)
+            _wake_again(letter)
     log.info("dead_letter_redriven", dead_letter=letter_id, by=by)
+
+
+def _wake_again(letter: DeadLetter) -> None:
+    if letter.task not in TASK_QUEUES:
+        raise NotRedrivableError(
+            f"No queue of this version works the task {letter.task!r}: finish the deployment that "
+            "brings it, or discard the letter."
+        )
+    enqueue(letter.task, **letter.payload)
 
 
 def redrive_many(*, letter_ids: Iterable[int], by: str) -> int:
@@ -120,7 +156,12 @@ def redrive_many(*, letter_ids: Iterable[int], by: str) -> int:
 
 
 def discard(*, letter_id: int, by: str, note: str) -> None:
-    """Closes the letter without doing its work; the note says why."""
+    """Closes the letter without doing its work; the note says why.
+
+    Raises `NoteMissingError` for an empty note, `DeadLetterClosedError` where somebody was quicker.
+    """
+    if not note.strip():
+        raise NoteMissingError("Say why in a note: it is kept with the letter.")
     with transaction.atomic():
         _close(letter_id, DeadLetter.State.DISCARDED, by=by, note=note)
     log.info("dead_letter_discarded", dead_letter=letter_id, by=by)

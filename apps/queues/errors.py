@@ -23,3 +23,15 @@ class ExternalQueueError(QueueError):
     def __init__(self, text: str, *, attempts: int) -> None:
         super().__init__(text)
         self.attempts = attempts
+
+
+class NotRedrivableError(QueueError):
+    """The work must not, or cannot, be done again as it is; the message says what to do first."""
+
+
+class NoteMissingError(QueueError):
+    """A dead letter is discarded with a reason. Ask for one."""
+
+
+class NoOpenLettersError(QueueError):
+    """There is nothing of this kind to drive again."""

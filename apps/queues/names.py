@@ -27,6 +27,7 @@ class TaskName(StrEnum):
     PRUNE_PERIODS = "queues.prune_periods"
     PRUNE_ANSWERS = "brands.prune_answers"
     WORK_EXTERNAL = "queues.work_external"
+    REDRIVE_LETTERS = "queues.redrive_letters"
     SEND_BATCHES = "mail.send_batches"
     SEND_SINGLES = "mail.send_singles"
     CLOSE_MAILINGS = "mail.close_mailings"

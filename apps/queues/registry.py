@@ -101,7 +101,12 @@ _SPECS = (
         task_seconds=60,
         usual_wait_seconds=1,
         watermarks=Watermarks(depth=100, age_seconds=60),
-        tasks=(TaskName.CLOSE_MAILINGS, TaskName.START_SCHEDULED, TaskName.RUN_DRY),
+        tasks=(
+            TaskName.CLOSE_MAILINGS,
+            TaskName.START_SCHEDULED,
+            TaskName.RUN_DRY,
+            TaskName.REDRIVE_LETTERS,
+        ),
     ),
     QueueSpec(
         Queue.AUDIENCE,
