@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminFileFieldWidget,
     UnfoldAdminRadioSelectWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
@@ -50,7 +51,8 @@ _TARGETS = [
 class UploadForm(forms.Form):
     brand = forms.ChoiceField(widget=UnfoldAdminSelectWidget)
     file = forms.FileField(
-        label="CSV file", widget=forms.FileInput(attrs={"accept": ".csv,.txt,.tsv,text/csv"})
+        label="CSV file",
+        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.txt,.tsv,text/csv"}),
     )
 
     def __init__(self, *args: Any, brands: Sequence[Brand], **kwargs: Any) -> None:

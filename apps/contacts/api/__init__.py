@@ -1,0 +1,1 @@
+"""Contacts, topics and suppressions of the key's brand."""
