@@ -47,6 +47,7 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("brands.ProviderAccount", "cloud", "Provider accounts"),
             ("brands.ApiKey", "key", "API keys"),
             ("station.WebhookEndpoint", "webhook", "Webhooks"),
+            ("station.WebhookDelivery", "outbox", "Webhook log"),
             ("auth.User", "person", "Operators"),
             ("brands.Grant", "shield_person", "Rights"),
             ("brands.AuditEntry", "history", "Audit log"),

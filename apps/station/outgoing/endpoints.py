@@ -32,7 +32,7 @@ def add(
 
     Raises `InvalidEndpointError` with every field that is wrong.
     """
-    fields = _checked(url=url, event_types=event_types, description=description)
+    fields = checked_fields(url=url, event_types=event_types, description=description)
     with transaction.atomic():
         if WebhookEndpoint.objects.kept().filter(brand_id=brand_id).count() >= MOST_ENDPOINTS:
             raise InvalidEndpointError(
@@ -59,7 +59,7 @@ def change(
     Raises `InvalidEndpointError`, or `EndpointStateError` for a removed one.
     """
     given = {"url": url, "event_types": event_types, "description": description}
-    fields = _checked(**{name: value for name, value in given.items() if value is not None})
+    fields = checked_fields(**{name: value for name, value in given.items() if value is not None})
     with transaction.atomic():
         _locked(endpoint_id)
         if fields:
@@ -152,8 +152,11 @@ def _locked(endpoint_id: int) -> WebhookEndpoint:
     return endpoint
 
 
-def _checked(**fields: Any) -> dict[str, Any]:
-    """The fields as they are kept; raises `InvalidEndpointError` naming each that is wrong."""
+def checked_fields(**fields: Any) -> dict[str, Any]:
+    """`url`, `event_types` and `description`, of those given, as they are kept.
+
+    Raises `InvalidEndpointError` naming each that is wrong.
+    """
     problems: dict[str, str] = {}
     if "url" in fields:
         fields["url"] = fields["url"].strip()

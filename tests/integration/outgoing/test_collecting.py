@@ -359,6 +359,22 @@ def test_collecting_again_makes_no_event_twice(house: House) -> None:
     assert len(recorded) == 2
 
 
+def test_what_was_told_last_month_is_not_told_again_when_its_batch_changes(house: House) -> None:
+    endpoint = add_endpoint(house, URL, "message.sent", "message.unknown")
+    mailing = house.planned(2)
+    settle(mailing, state="unknown", reason="key_expired")
+    collecting.collect()
+    with connection.cursor() as cursor:
+        for table in ("station_webhookevent", "station_webhookdelivery"):
+            cursor.execute(f"UPDATE {table} SET month = month - interval '1 month'")
+    arrive(house.account, body("email.delivered", Message.objects.order_by("pk").first()))
+    applying.apply_events()
+
+    collecting.collect()
+
+    assert told_types(endpoint) == ["message.sent", "message.unknown", "message.unknown"]
+
+
 def test_sources_are_read_to_their_ends_in_pages(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
