@@ -13,10 +13,11 @@ from apps.campaigns.approving import Standing
 from apps.campaigns.errors import AlreadyLaunched, ApprovalError, LaunchRefused
 from apps.campaigns.models import Approval, Campaign
 from apps.contacts.models import Contact
-from tests.integration.campaigns.conftest import Newsroom
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.integration.campaigns.conftest import Newsroom
 
 ANNA, BERT, CYD = "user:1 anna", "user:2 bert", "user:3 cyd"
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from apps.brands import acting
 from apps.brands.models import AuditEntry
 from apps.campaigns import drafting
-from tests.integration.campaigns.conftest import Newsroom
+
+if TYPE_CHECKING:
+    from tests.integration.campaigns.conftest import Newsroom
 
 
 def test_changes_of_campaign_and_template_are_told(newsroom: Newsroom) -> None:

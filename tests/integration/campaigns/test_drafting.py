@@ -12,10 +12,11 @@ from apps.campaigns.models import Campaign
 from apps.mail.models import Template
 from tests.factories.brands import SenderFactory
 from tests.factories.mail import HTML
-from tests.integration.campaigns.conftest import Newsroom
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.integration.campaigns.conftest import Newsroom
 
 
 def fresh(campaign: Campaign) -> Campaign:

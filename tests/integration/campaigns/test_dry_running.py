@@ -19,10 +19,11 @@ from apps.contacts.models import Contact, Suppression
 from apps.mail.models import Message
 from apps.queues.names import TaskName
 from apps.queues.sweeping import Due
-from tests.integration.campaigns.conftest import Newsroom
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.integration.campaigns.conftest import Newsroom
 
 
 def ran(campaign: Campaign) -> DryRun:

@@ -32,8 +32,10 @@ RULES = {
             {"age": 17},
             {},
             True,
-            "No: not in the audience, which asks for:"
-            " plan is one of pro, team; age is at least 18.",
+            (
+                "No: not in the audience, which asks for:"
+                " plan is one of pro, team; age is at least 18."
+            ),
         ),
         (
             {"plan": "pro", "age": 20, "city": "Bonn"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -10,7 +10,9 @@ from apps.campaigns import launching, planning
 from apps.contacts.models import TopicState, TopicSubscription
 from apps.mail.claiming import claim_batch
 from apps.mail.sealing import Sealed, compose
-from tests.integration.campaigns.conftest import Newsroom
+
+if TYPE_CHECKING:
+    from tests.integration.campaigns.conftest import Newsroom
 
 
 def sealed_after_leaving(newsroom: Newsroom, rules: dict[str, Any], *left: str) -> Sealed:

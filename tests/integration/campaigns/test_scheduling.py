@@ -89,7 +89,7 @@ def test_times_that_clock_changes_make_doubtful_are_not_guessed(
     newsroom.brand.timezone = "Europe/Berlin"
     newsroom.brand.save()
     year = datetime.now(tz=UTC).year + 1
-    spring, autumn = datetime(year, 3, 31, 2, 30), datetime(year, 10, 31, 2, 30)
+    spring, autumn = (datetime.fromisoformat(f"{year}-{month}-31T02:30") for month in ("03", "10"))
     spring -= timedelta(days=(spring.weekday() + 1) % 7)
     autumn -= timedelta(days=(autumn.weekday() + 1) % 7)
 

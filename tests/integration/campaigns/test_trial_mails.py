@@ -9,7 +9,6 @@ import pytest
 
 from apps.campaigns import trial_mails
 from apps.campaigns.errors import InvalidTestError
-from apps.campaigns.models import Campaign
 from apps.mail import specimens
 from apps.mail.claiming import claim_batch, gather_singles
 from apps.mail.models import Mailing, Message
@@ -19,6 +18,8 @@ from tests.integration.campaigns.conftest import Newsroom
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from apps.campaigns.models import Campaign
 
 HTML = """<p>{{ contact.first_name | default: "nobody" }} of {{ traits.plan }} in
 {{ campaign.name }}</p><p>{{ brand.postal_address }} <a href="{{ unsubscribe_url }}">x</a></p>"""

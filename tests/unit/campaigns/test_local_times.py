@@ -12,19 +12,24 @@ from apps.campaigns.local_times import shown, to_utc
 BERLIN = "Europe/Berlin"
 
 
+def local(time: str) -> datetime:
+    """A time of no zone yet, as somebody typed it."""
+    return datetime.fromisoformat(time)
+
+
 @pytest.mark.parametrize(
-    ("local", "zone", "expected"),
+    ("typed", "zone", "expected"),
     [
-        (datetime(2026, 1, 10, 9, 0), BERLIN, datetime(2026, 1, 10, 8, 0, tzinfo=UTC)),
-        (datetime(2026, 7, 10, 9, 0), BERLIN, datetime(2026, 7, 10, 7, 0, tzinfo=UTC)),
-        (datetime(2026, 3, 29, 1, 59), BERLIN, datetime(2026, 3, 29, 0, 59, tzinfo=UTC)),
-        (datetime(2026, 3, 29, 3, 0), BERLIN, datetime(2026, 3, 29, 1, 0, tzinfo=UTC)),
-        (datetime(2026, 10, 25, 3, 0), BERLIN, datetime(2026, 10, 25, 2, 0, tzinfo=UTC)),
-        (datetime(2026, 7, 10, 9, 0), "Asia/Kolkata", datetime(2026, 7, 10, 3, 30, tzinfo=UTC)),
+        (local("2026-01-10T09:00"), BERLIN, datetime(2026, 1, 10, 8, 0, tzinfo=UTC)),
+        (local("2026-07-10T09:00"), BERLIN, datetime(2026, 7, 10, 7, 0, tzinfo=UTC)),
+        (local("2026-03-29T01:59"), BERLIN, datetime(2026, 3, 29, 0, 59, tzinfo=UTC)),
+        (local("2026-03-29T03:00"), BERLIN, datetime(2026, 3, 29, 1, 0, tzinfo=UTC)),
+        (local("2026-10-25T03:00"), BERLIN, datetime(2026, 10, 25, 2, 0, tzinfo=UTC)),
+        (local("2026-07-10T09:00"), "Asia/Kolkata", datetime(2026, 7, 10, 3, 30, tzinfo=UTC)),
     ],
 )
-def test_local_time_is_read_in_its_zone(local: datetime, zone: str, expected: datetime) -> None:
-    assert to_utc(local, zone=zone) == expected
+def test_local_time_is_read_in_its_zone(typed: datetime, zone: str, expected: datetime) -> None:
+    assert to_utc(typed, zone=zone) == expected
 
 
 def test_aware_time_is_taken_as_it_is() -> None:
@@ -35,12 +40,12 @@ def test_aware_time_is_taken_as_it_is() -> None:
 
 def test_time_that_clocks_jump_over_is_refused_with_its_neighbours() -> None:
     with pytest.raises(SkippedTimeError, match=r"02:30 does not exist .*choose 01:30 or 03:30"):
-        to_utc(datetime(2026, 3, 29, 2, 30), zone=BERLIN)
+        to_utc(local("2026-03-29T02:30"), zone=BERLIN)
 
 
 def test_time_that_comes_twice_is_asked_about_with_both() -> None:
     with pytest.raises(AmbiguousTimeError, match=r"the first \(\+02:00\) or") as caught:
-        to_utc(datetime(2026, 10, 25, 2, 30), zone=BERLIN)
+        to_utc(local("2026-10-25T02:30"), zone=BERLIN)
 
     assert [to_utc(choice, zone=BERLIN) for choice in caught.value.choices] == [
         datetime(2026, 10, 25, 0, 30, tzinfo=UTC),
@@ -50,7 +55,7 @@ def test_time_that_comes_twice_is_asked_about_with_both() -> None:
 
 def test_half_an_hour_of_lord_howe_island_is_known() -> None:
     with pytest.raises(SkippedTimeError):
-        to_utc(datetime(2026, 10, 4, 2, 15), zone="Australia/Lord_Howe")
+        to_utc(local("2026-10-04T02:15"), zone="Australia/Lord_Howe")
 
 
 def test_shown_time_names_zone_and_offset() -> None:
