@@ -8,6 +8,7 @@ from apps.brands.api import answering
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include("apps.brands.api.urls")),
+    path("api/", include("apps.station.queues_desk.api.urls")),
     re_path(r"^api(/|$)", answering.not_found),
     path("", include("apps.station.urls")),
     path("", include("apps.mail.urls")),

@@ -1,0 +1,1 @@
+"""Health of the queues, dead letters, and working queues off by request."""
