@@ -294,10 +294,7 @@ SPECTACULAR_SETTINGS = {
     # Files of our own: the documentation loads nothing from foreign hosts.
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "apps.brands.api.documents.document_common_answers",
-    ],
+    "POSTPROCESSING_HOOKS": ["apps.brands.api.documents.document_common_answers"],
 }
 
 UNFOLD = desk.UNFOLD

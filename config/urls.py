@@ -9,6 +9,8 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include("apps.brands.api.urls")),
     path("api/", include("apps.station.queues_desk.api.urls")),
+    path("api/", include("apps.contacts.api.urls")),
+    path("api/", include("apps.campaigns.api.urls")),
     re_path(r"^api(/|$)", answering.not_found),
     path("", include("apps.station.urls")),
     path("", include("apps.mail.urls")),

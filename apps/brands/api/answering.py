@@ -15,7 +15,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from apps.brands.api.errors import ApiError, RateLimitError
+from apps.brands.api.errors import ApiError, RateLimitError, RefusedError
 from apps.brands.api.routing import PREFIX
 from apps.queues.correlation import correlation_id
 
@@ -129,6 +129,8 @@ def _body(error: exceptions.APIException) -> dict[str, Any]:
         errors = dict(field_errors(error.detail))
         message = f"Please correct: {', '.join(errors)}."
         return error_body(_status(error), "validation_error", message, errors)
+    if isinstance(error, RefusedError):
+        return error_body(error.status_code, error.name, str(error.detail), error.errors)
     name = error.name if isinstance(error, ApiError) else _FALLBACK_NAMES[error.status_code]
     return error_body(error.status_code, name, str(error.detail))
 

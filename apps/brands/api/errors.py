@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rest_framework import exceptions, status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class ApiError(exceptions.APIException):
@@ -10,8 +15,9 @@ class ApiError(exceptions.APIException):
 
     name = "error"
 
-    def __init__(self, message: str | None = None) -> None:
-        super().__init__(message or self.default_detail)
+    def __init__(self, message: object = None) -> None:
+        """`message` may be the room's own error: its text is told."""
+        super().__init__(str(message or "") or self.default_detail)
 
 
 class MissingKeyError(ApiError):
@@ -46,6 +52,17 @@ class ConflictError(ApiError):
 
     status_code = status.HTTP_409_CONFLICT
     name = "conflict"
+
+
+class RefusedError(ApiError):
+    """Nothing was done, for reasons that the caller can mend; `errors` has them by their codes."""
+
+    status_code = status.HTTP_409_CONFLICT
+    name = "refused"
+
+    def __init__(self, message: str, errors: Mapping[str, list[str]]) -> None:
+        super().__init__(message)
+        self.errors = errors
 
 
 class BadIdempotencyKeyError(ApiError):

@@ -13,10 +13,11 @@ from apps.brands.api.errors import RateLimitError
 from apps.brands.api.pages import PARAMETERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from django.db.models import QuerySet
     from django.http import HttpRequest, HttpResponseBase
+    from rest_framework import serializers
     from rest_framework.filters import BaseFilterBackend
     from rest_framework.request import Request
     from rest_framework.response import Response
@@ -58,13 +59,16 @@ def refuse_unknown_parameters(request: Request, known: set[str]) -> None:
 class StationViewSet(GenericViewSet):
     """Rows of the key's brand and of no other: what belongs to another brand is not found.
 
-    `scopes` names the scope of each action. `problems` maps errors of the room to API errors.
+    `scopes` names the scope of each action. `problems` says which API error an error of the room
+    becomes.
+    `parameters` names the query parameters of actions other than the list.
     Actions in `asks_provider` call out and so get no transaction around them.
     """
 
     scopes: ClassVar[Mapping[str, Scope]]
-    problems: ClassVar[Mapping[type[Exception], type[APIException]]] = {}
+    problems: ClassVar[Mapping[type[Exception], Callable[[Any], APIException]]] = {}
     asks_provider: ClassVar[frozenset[str]] = frozenset()
+    parameters: ClassVar[Mapping[str, Collection[str]]] = {}
     brand_lookup = "brand"
     lookup_value_regex = r"[0-9]{1,18}"
     filter_backends = (KnownFilters,)
@@ -91,13 +95,17 @@ class StationViewSet(GenericViewSet):
         rows = super().get_queryset()
         if getattr(self, "swagger_fake_view", False):
             return rows.none()
+        return self.brand_rows(rows)
+
+    def brand_rows(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Those that the key may see."""
         return rows.filter(**{self.brand_lookup: self.brand})
 
-    def read_body(self, **context: Any) -> dict[str, Any]:
-        """The validated body, by the action's serializer. Raises `ValidationError`."""
-        serializer = self.get_serializer(data=self.request.data, **context)
-        serializer.is_valid(raise_exception=True)
-        return dict(serializer.validated_data)
+    def read_body(self, serializer: type[serializers.Serializer[Any]]) -> dict[str, Any]:
+        """The validated body. Raises `ValidationError`."""
+        body = serializer(data=self.request.data)
+        body.is_valid(raise_exception=True)
+        return dict(body.validated_data)
 
     def initial(self, request: Request, *_args: Any, **_kwargs: Any) -> None:
         """As DRF's, but calls are counted before scopes are looked at."""
@@ -109,7 +117,7 @@ class StationViewSet(GenericViewSet):
         self.check_throttles(request)
         self.check_permissions(request)
         if self.action != "list":
-            refuse_unknown_parameters(request, set())
+            refuse_unknown_parameters(request, set(self.parameters.get(self.action or "", ())))
 
     def check_throttles(self, request: Request) -> None:
         if request.auth is None:
@@ -122,7 +130,7 @@ class StationViewSet(GenericViewSet):
     def handle_exception(self, exc: Exception) -> Response:
         for known, answer in self.problems.items():
             if isinstance(exc, known):
-                return super().handle_exception(answer(str(exc)))
+                return super().handle_exception(answer(exc))
         return super().handle_exception(exc)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:

@@ -48,11 +48,11 @@ class Migration(migrations.Migration):
                                 ("campaigns:read", "read campaigns, results and recipients"),
                                 (
                                     "campaigns:write",
-                                    "draft, check and schedule campaigns, send tests",
+                                    "draft and check campaigns, send tests",
                                 ),
                                 (
                                     "campaigns:launch",
-                                    "launch, pause, resume, cancel and retry campaigns",
+                                    "schedule, launch, pause, resume, cancel and retry campaigns",
                                 ),
                                 ("webhooks:read", "read webhook endpoints"),
                                 ("webhooks:write", "add and change webhook endpoints"),

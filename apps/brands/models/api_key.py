@@ -23,8 +23,11 @@ class Scope(models.TextChoices):
     TEMPLATES_READ = "templates:read", "read templates"
     TEMPLATES_WRITE = "templates:write", "add, change and delete templates"
     CAMPAIGNS_READ = "campaigns:read", "read campaigns, results and recipients"
-    CAMPAIGNS_WRITE = "campaigns:write", "draft, check and schedule campaigns, send tests"
-    CAMPAIGNS_LAUNCH = "campaigns:launch", "launch, pause, resume, cancel and retry campaigns"
+    CAMPAIGNS_WRITE = "campaigns:write", "draft and check campaigns, send tests"
+    CAMPAIGNS_LAUNCH = (
+        "campaigns:launch",
+        "schedule, launch, pause, resume, cancel and retry campaigns",
+    )
     WEBHOOKS_READ = "webhooks:read", "read webhook endpoints"
     WEBHOOKS_WRITE = "webhooks:write", "add and change webhook endpoints"
     QUEUES_READ = "queues:read", "read queues and dead letters"

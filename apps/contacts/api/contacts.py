@@ -84,16 +84,17 @@ class ContactViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, StationVi
         summary="Add a contact, or change the one of this address",
     )
     def create(self, _request: Request) -> Response:
-        """201 for a new contact. 200 for one who was there: their details are merged as by PATCH,
-        their status and topics stay as they are, so that nobody who left comes back by mistake.
+        """201 for a new contact, 200 for one who was there.
+
+        Of the latter the details are merged as by PATCH; status and topics stay as they are, so
+        that nobody who left comes back by mistake.
         """
         data = self.read_body(ContactCreateSerializer)
         try:
-            contact_id, code = self._add(data), status.HTTP_201_CREATED
+            return self._answer_with(self._add(data), status.HTTP_201_CREATED)
         except ContactExistsError as known:
-            contact_id, code = known.contact_id, status.HTTP_200_OK
-            self._change(contact_id, data)
-        return self._answer_with(contact_id, code)
+            self._change(known.contact_id, data)
+            return self._answer_with(known.contact_id)
 
     @extend_schema(request=ContactChangeSerializer, responses=ContactSerializer)
     def partial_update(self, _request: Request, pk: str) -> Response:
@@ -156,9 +157,7 @@ class ContactViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, StationVi
     def _topic_ids(self, slugs: Iterable[str], *, field: str) -> list[int]:
         wanted = set(slugs)
         found = dict(
-            Topic.objects.of_brand(self.brand.pk)
-            .filter(slug__in=wanted)
-            .values_list("slug", "pk")
+            Topic.objects.of_brand(self.brand.pk).filter(slug__in=wanted).values_list("slug", "pk")
         )
         if missing := sorted(wanted - set(found)):
             raise ValidationError({field: [f"The brand has no topic {', '.join(missing)}."]})

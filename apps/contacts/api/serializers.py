@@ -8,6 +8,7 @@ from apps.brands.api.fields import ObjectName, StrictSerializer
 from apps.contacts.addresses import RAW_LIMIT
 from apps.contacts.models import (
     ContactStatus,
+    Suppression,
     SuppressionOrigin,
     SuppressionReason,
     TopicState,
@@ -131,8 +132,8 @@ class SuppressionSerializer(StrictSerializer):
     created_at = serializers.DateTimeField(read_only=True)
     lifted_at = serializers.DateTimeField(read_only=True, allow_null=True)
 
-    def get_for_all_brands(self, suppression: object) -> bool:
-        return getattr(suppression, "brand_id", None) is None
+    def get_for_all_brands(self, suppression: Suppression) -> bool:
+        return suppression.brand_id is None
 
 
 class SuppressionCreateSerializer(StrictSerializer):
