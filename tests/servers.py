@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
 PLUGIN_NAME = "tests.servers"
+# Tests raise on purpose, one after the other: no queue of theirs is held for it.
+PATIENCE = {"FLUX_QUEUE_HOLD_RUN": "1000000"}
 
 _running: list[LocalStation] = []  # at most one
 
@@ -39,7 +41,7 @@ def _end_run(number: int, _: FrameType | None) -> NoReturn:
 def _start() -> LocalStation:
     """Start the servers and let this process, and all it starts, see only them."""
     signal.signal(signal.SIGTERM, _end_run)
-    station = LocalStation("test", durable=False)
+    station = LocalStation("test", environment=PATIENCE, durable=False)
     try:
         station.__enter__()
     except StationError as error:

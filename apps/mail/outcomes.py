@@ -118,7 +118,7 @@ def settle_all(
         settle(batch, sealed, [verdict] * len(sealed.message_ids), attempt)
         if letter:
             dead_letters.record(
-                queue=Queue.BATCH_EMAIL if batch.mailing_id else Queue.SINGLE_EMAIL,
+                queue=queue_of(batch),
                 task=TaskName.SEND_BATCHES if batch.mailing_id else TaskName.SEND_SINGLES,
                 subject=DEAD_LETTER_SUBJECT,
                 subject_id=batch.id,
@@ -127,6 +127,10 @@ def settle_all(
                 attempts=batch.attempts,
                 payload={"batch": batch.id, "mailing": batch.mailing_id},
             )
+
+
+def queue_of(batch: ClaimedBatch) -> Queue:
+    return Queue.BATCH_EMAIL if batch.mailing_id else Queue.SINGLE_EMAIL
 
 
 _TRY_SAME_AGAIN = """

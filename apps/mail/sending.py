@@ -25,7 +25,16 @@ from apps.mail.claiming import ClaimedBatch, claim_batch, gather_singles, releas
 from apps.mail.clients import breaker_for, client_for, limiter_for
 from apps.mail.errors import LeaseLostError
 from apps.mail.models import Mailing, Message
-from apps.mail.outcomes import Attempt, Verdict, put_back, settle, settle_all, try_same_again
+from apps.mail.outcomes import (
+    DEAD_LETTER_SUBJECT,
+    Attempt,
+    Verdict,
+    put_back,
+    queue_of,
+    settle,
+    settle_all,
+    try_same_again,
+)
 from apps.mail.resend import (
     AccountRefused,
     Ambiguous,
@@ -43,6 +52,7 @@ from apps.mail.resend.trouble import is_missed_slot, report_call
 from apps.mail.sealing import BodyMissingError, Sealed, compose, reopen, seal
 from apps.queues.correlation import correlation_id
 from apps.queues.limiting import CallClass, Held, Limiter, Slot
+from apps.queues.throttling import THROTTLED, note_429
 
 if TYPE_CHECKING:
     from apps.mail.resend import RateLimit, ResendClient
@@ -328,12 +338,15 @@ def _settle_throttled(
     batch: ClaimedBatch, sealed: Sealed, attempt: Attempt, retry_after_s: float
 ) -> None:
     """A 429 costs no attempt, but has a budget of its own: a count and an age, both spent."""
-    spent = (
-        batch.throttles >= settings.THROTTLE_BUDGET_COUNT
-        and batch.failing_s >= settings.THROTTLE_BUDGET_SECONDS
+    is_spent = note_429(
+        queue=queue_of(batch),
+        subject=DEAD_LETTER_SUBJECT,
+        subject_id=batch.id,
+        before=batch.throttles,
+        seconds=batch.failing_s,
     )
-    if spent:
-        _give_up(batch, sealed, "throttled", attempt)
+    if is_spent:
+        _give_up(batch, sealed, THROTTLED, attempt)
     else:
         put_back(batch, attempt, wait_seconds=retry_after_s, throttled=True)
 

@@ -10,14 +10,14 @@ from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
 from django.db import InterfaceError, OperationalError
 
-from apps.queues import dead_letters, figures, poison, schedules
+from apps.queues import dead_letters, figures, holding, poison, schedules
 from apps.queues.correlation import bind_correlation_id, clear_correlation_id
 from apps.queues.deliveries import Delivery, deadline_after, read_moment, under
 from apps.queues.endings import Ending, Outcome, tell
 from apps.queues.enqueueing import CORRELATION_HEADER, ENQUEUED_HEADER
 from apps.queues.errors import ExternalQueueError
 from apps.queues.registry import QUEUES, TASK_QUEUES
-from apps.queues.retrying import backoff_seconds
+from apps.queues.retrying import RetryWaits
 from apps.queues.watchdog import progress
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ log = structlog.get_logger(__name__)
 # For a wake-up in a queue that this version does not declare.
 DEFAULT_ATTEMPTS = 4
 DEFAULT_TASK_SECONDS = 120
-RETRY_BASE_SECONDS = 0.5
-RETRY_CAP_SECONDS = 30.0
 
 # The database is away: no fault of the work. The sweeper wakes it again when the rows are there.
 DATABASE_AWAY = (OperationalError, InterfaceError)
@@ -40,7 +38,8 @@ class StationTask(Task):  # type: ignore[type-arg]
 
     Errors, decided here for all tasks: wrong arguments are dead letters at once; a database that
     is away is left to the sweeper; anything else is tried as often as its queue allows (or the
-    error's own `attempts`) and is then a dead letter with the arguments. A task may ask
+    error's own `attempts`) and is then a dead letter with the arguments. While its queue is held
+    after failures (see `holding`), it is not run, and costs nothing. A task may ask
     `deliveries.current_delivery()` for its queue, attempt, deadline and correlation id.
     """
 
@@ -52,6 +51,12 @@ class StationTask(Task):  # type: ignore[type-arg]
         outcome = Outcome.ATTEMPTS_SPENT
         raised: Exception | None = None
         with under(self._delivery(correlation)) as delivery:
+            gate = holding.gate_of(holding.held_as(delivery.queue, kwargs))
+            permit = gate.enter()
+            if permit is None:
+                self._note_end(Ending(delivery, Outcome.HELD, 0.0))
+                clear_correlation_id()
+                raise Ignore
             if delivery.waited_seconds is not None:
                 figures.note_wait(queue=delivery.queue, seconds=delivery.waited_seconds)
             try:
@@ -70,6 +75,7 @@ class StationTask(Task):  # type: ignore[type-arg]
                 self._carry_out(outcome, error, kwargs)
             finally:
                 seconds = time.perf_counter() - started
+                gate.leave(permit, outcome)
                 self._note_end(Ending(delivery, outcome, seconds, raised))
                 clear_correlation_id()
         return result
@@ -134,9 +140,9 @@ class StationTask(Task):  # type: ignore[type-arg]
 
     def _carry_out(self, verdict: Outcome, error: Exception, kwargs: Mapping[str, Any]) -> NoReturn:
         if verdict is Outcome.RETRIED:
-            wait = backoff_seconds(
-                attempt=self._attempt, base=RETRY_BASE_SECONDS, cap=RETRY_CAP_SECONDS
-            )
+            spec = QUEUES.get(self._queue)
+            waits = spec.retry_waits if spec else RetryWaits()
+            wait = waits.seconds(self._attempt)
             raise self.retry(exc=error, countdown=wait, max_retries=self._attempt)
         dead_letters.record(
             queue=self._queue,

@@ -25,6 +25,8 @@ class Outcome(StrEnum):
     DEFERRED = "deferred"
     """The task asked to come again; no failure."""
     DATABASE_AWAY = "database_away"
+    HELD = "held"
+    """It was not run: its queue is held after failures."""
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,14 @@ tasks are declared: everything that works, watches or shows queues goes by these
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 
 from apps.queues.names import Queue, TaskName
+from apps.queues.retrying import RetryWaits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,14 +35,25 @@ class Watermarks:
 
 
 @dataclass(frozen=True)
+class ThrottleBudget:
+    """A row that keeps getting 429s is given up after so many, so long after it first failed."""
+
+    count: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class QueueSpec:
     """One internal queue.
 
     `concurrency` is the number of processes of its worker command (and so of the database
     connections it holds); `task_seconds` the hard limit of one task; `usual_wait_seconds` the
     latency class: how long work may wait here on a good day. `attempts` is the budget of one
-    wake-up whose task raises (rows count their own attempts). `lease_setting` names the setting
-    that says how long a claimed row belongs to its worker; none where work is one transaction.
+    wake-up whose task raises (rows count their own attempts), `retry_waits` the waits between its
+    tries. A provider's 429 costs no attempt but is counted against `throttle_budget` (None: the
+    one of FLUX_THROTTLE_BUDGET_COUNT and _SECONDS; see `throttling`). `lease_setting` names the
+    setting that says how long a claimed row belongs to its worker; none where work is one
+    transaction.
     `waits_for` marks a queue whose worker stands ready for tasks that are still to come.
     """
 
@@ -53,6 +65,8 @@ class QueueSpec:
     watermarks: Watermarks
     tasks: tuple[str, ...] = ()
     attempts: int = 4
+    retry_waits: RetryWaits = field(default_factory=RetryWaits)
+    throttle_budget: ThrottleBudget | None = None
     lease_setting: str = ""
     waits_for: str = ""
 
@@ -178,6 +192,9 @@ _SPECS = (
         task_seconds=120,
         usual_wait_seconds=300,
         watermarks=Watermarks(depth=50_000, age_seconds=21_600),
+        attempts=3,
+        retry_waits=RetryWaits(base_seconds=0.75, spread=1 / 3),  # 500 to 750 ms at first
+        throttle_budget=ThrottleBudget(count=100, seconds=3_600),
         waits_for="the segments of engagement",
     ),
     QueueSpec(

@@ -15,6 +15,7 @@ from django.db import InterfaceError, OperationalError
 from redis import Redis
 from redis.exceptions import RedisError
 
+from apps.queues import holding
 from apps.queues.correlation import bind_correlation_id
 from apps.queues.enqueueing import publish
 from apps.queues.registry import QUEUES, TASK_QUEUES
@@ -88,10 +89,13 @@ def sweep(*, redis: Redis) -> int:
 
 
 def _wake(due: Due, redis: Redis) -> int:
-    free = free_places(TASK_QUEUES[due.task], redis)
-    return publish(
-        due.task, copies=min(due.units, free), ids=due.ids, correlation=bind_correlation_id(None)
-    )
+    queue = TASK_QUEUES[due.task]
+    wanted = min(due.units, free_places(queue, redis))
+    if wanted:
+        # A held queue gets nothing but its one try.
+        places = holding.gate_of(holding.held_as(queue, due.ids)).places()
+        wanted = wanted if places is None else min(wanted, places)
+    return publish(due.task, copies=wanted, ids=due.ids, correlation=bind_correlation_id(None))
 
 
 def free_places(queue: str, redis: Redis) -> int:

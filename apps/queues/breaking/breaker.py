@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from apps.queues.breaking.broker_script import BreakerScript
 from apps.queues.breaking.operations import Operation
 from apps.queues.breaking.own_circuit import OwnCircuit
-from apps.queues.breaking.permits import Permit
+from apps.queues.breaking.permits import ANY_GENERATION, Permit
 from apps.queues.breaking.signals import ACCOUNT_SIGNALS, Signals
 from apps.queues.breaking.standings import Phase, Reply, Standing
 from apps.queues.limiting.broker_link import BrokerLink
@@ -66,6 +66,15 @@ class Breaker:
         is_probe = standing.phase is Phase.PROBING
         return Permit(self, reply.generation, token if is_probe else "", standing.shared)
 
+    @property
+    def newest(self) -> tuple[float, Standing] | None:
+        """What was last heard of it and when, by this process's clock; asks nobody."""
+        return self._newest
+
+    def ordinary_permit(self) -> Permit:
+        """For callers that go by `newest` and need not ask before each of many quick calls."""
+        return Permit(self, ANY_GENERATION, token="", shared=True)
+
     def record(self, permit: Permit, *, calls: int = 1, errors: int = 0) -> None:
         """How calls under the permit ended; for a single one use the permit's own methods."""
         permit.reported = True
@@ -95,7 +104,9 @@ class Breaker:
         reply = self._ask_broker(operation, started_at) if may_ask else None
         if reply is None:
             with self._lock:
-                reply = self._own.apply(operation.told_to(shared=False), now=self._clock())
+                now = self._clock()
+                reply = self._own.apply(operation.told_to(shared=False), now=now)
+                self._newest = now, reply.standing
         if reply.change is not None:
             self._signals.tell(reply.change, reply.standing)
         return reply
@@ -118,7 +129,7 @@ class Breaker:
         with self._lock:
             is_news = self._link.failed(now=now, cost_s=now - started_at)
             if is_news and self._newest is not None:
-                known_at, standing = self._newest
+                known_at, standing = self._newest  # the broker's, as it was up until now
                 self._own.follow(standing, known_for_s=now - known_at, now=now)
         if is_news:
             log.warning("breaker_on_its_own", name=self.name, reason=type(error).__name__)

@@ -12,8 +12,9 @@ class Rules:
     """Facts of one breaker; everybody who shares it must have the same ones. Spans in seconds.
 
     It opens on either of two signs: of at least `least_calls` calls within `window_s` a share of
-    `error_share` failed; or the last `run` calls failed, and no call succeeded for `quiet_s`.
-    The second one notices at once that a provider which served thousands is gone.
+    `error_share` failed (more than 1: never on that); or the last `run` calls failed, and no call
+    succeeded for `quiet_s`. The second one notices at once that a provider which served thousands
+    is gone.
 
     It then holds for `hold_s`, twice as long after each failed probe and after each opening that
     follows a closing by less than `window_s`, up to `longest_hold_s`; less up to a quarter, by

@@ -19,6 +19,7 @@ from apps.queues.health.reports import (
     QueueHealth,
     Unknown,
 )
+from apps.queues.holding import holds
 from apps.queues.models import Alert
 from apps.queues.registry import QUEUES
 
@@ -134,7 +135,7 @@ def _read_wake_ups() -> dict[str, int]:
 
 
 def _read_holds() -> dict[str, Standing | Unknown]:
-    return {}
+    return {name: hold if hold.shared else UNKNOWN for name, hold in holds().items()}
 
 
 def _ask_database(inquiry: Inquiry) -> _Rows:
