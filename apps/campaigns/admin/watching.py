@@ -66,6 +66,7 @@ class LaunchedPage(CampaignPage):
         recipients = reverse("admin:mail_mailing_recipients", args=[mailing.pk])
         return self.show(
             steps=None,
+            original=self.campaign,
             mailing=mailing,
             recipients_url=recipients,
             export_url=reverse("admin:mail_mailing_export", args=[mailing.pk]),

@@ -85,6 +85,7 @@ class MailingAdmin(ReadOnlyAdmin):
             {
                 **self.admin_site.each_context(request),
                 "opts": self.opts,
+                "original": context.get("mailing"),
                 "title": title,
                 **context,
             },

@@ -75,13 +75,18 @@ def _paused(unfinished: Sequence[Mailing]) -> Iterator[Waiting]:
     paused = [one for one in unfinished if one.state == Mailing.State.PAUSED]
     for mailing in paused[:SHOWN]:
         told = advice(mailing)
-        what = "Single mails" if mailing.kind == Mailing.Kind.STREAM else "Mailing"
         yield Waiting(
-            f"{what} “{mailing.name}” paused",
+            f"{_kind_of(mailing)} “{mailing.name}” paused",
             told.title if told else mailing.state_reason,
             mailing_url(mailing),
             "bad",
         )
+
+
+def _kind_of(mailing: Mailing) -> str:
+    if mailing.kind == Mailing.Kind.STREAM:
+        return "Single mails"
+    return "Campaign" if hasattr(mailing, "campaign") else "Mailing"
 
 
 def mailing_url(mailing: Mailing) -> str:
