@@ -15,7 +15,7 @@ from apps.mail.resend.answers import (
     match_ids,
 )
 from apps.mail.resend.errors import AccountRefused, CallFacts, SurelyNotSent
-from apps.mail.resend.judging import run
+from apps.mail.resend.judging import note_call, run
 from apps.mail.resend.sdk_bridge import SdkCall
 from apps.queues import outbound
 
@@ -109,7 +109,9 @@ class ResendClient:
         try:
             self._transport.connect_ahead()
         except outbound.NotSent as failure:
-            raise SurelyNotSent(CallFacts(name=failure.reason)) from failure
+            facts = CallFacts(name=failure.reason, latency_ms=failure.latency_ms)
+            note_call("connect", SurelyNotSent.__name__, facts)
+            raise SurelyNotSent(facts) from failure
 
     def close(self) -> None:
         self._transport.close()

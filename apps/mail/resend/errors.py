@@ -8,6 +8,8 @@ from apps.mail.errors import MailError
 from apps.mail.resend.answers import LONGEST_WAIT_S, SHORTEST_WAIT_S, RateLimit
 
 _DEFAULT_WAIT_S = 1.0
+MISSED_SLOT = "late"
+"""The name of a `SurelyNotSent` whose request could not leave at its slot's instant."""
 
 
 @dataclass(frozen=True, slots=True)

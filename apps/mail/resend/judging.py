@@ -8,10 +8,16 @@ import structlog
 from resend.exceptions import ResendError
 
 from apps.mail.resend.answers import AnswerMismatchError, RateLimit
-from apps.mail.resend.errors import Ambiguous, CallFacts, ResendFailure, SurelyNotSent
+from apps.mail.resend.errors import (
+    MISSED_SLOT,
+    Ambiguous,
+    CallFacts,
+    ResendFailure,
+    SurelyNotSent,
+)
 from apps.mail.resend.scrubbing import error_name, scrub
 from apps.mail.resend.verdicts import NOT_JSON, verdict
-from apps.queues import outbound
+from apps.queues import metrics, outbound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +37,7 @@ def run(
     ask: Callable[[], object],
     read: Callable[[Answer, object], T],
 ) -> T:
-    """One SDK operation, its answer read, its failure judged; one line in the log.
+    """One SDK operation, its answer read, its failure judged; one line in the log, and counted.
 
     `read` makes the result of the answer and of what the SDK made of it; it may raise
     `AnswerMismatchError`.
@@ -39,11 +45,11 @@ def run(
     try:
         result = _judged(call, ask, read)
     except ResendFailure as failure:
-        _log_call(operation, type(failure).__name__, failure.facts)
+        note_call(operation, type(failure).__name__, failure.facts)
         raise
     answer = cast("Answer", call.answer)
     facts = CallFacts(name="", status=answer.status, latency_ms=answer.latency_ms)
-    _log_call(operation, "ok", facts)
+    note_call(operation, "ok", facts)
     return result
 
 
@@ -127,7 +133,17 @@ def _code(error: ResendError) -> int:
         return 0
 
 
-def _log_call(operation: str, outcome: str, facts: CallFacts) -> None:
+def note_call(operation: str, outcome: str, facts: CallFacts) -> None:
+    """One line in the log and the metrics of the call; `outcome` is ok or an error's class."""
+    if facts.name != MISSED_SLOT:  # then no call was made
+        metrics.count_provider_call(
+            provider="resend",
+            operation=operation,
+            outcome=outcome,
+            seconds=facts.latency_ms / 1000,
+            # A server's own name for an error may be one of the transport's words.
+            reason=facts.name if facts.status is None else "",
+        )
     log.debug(
         "resend_call",
         operation=operation,

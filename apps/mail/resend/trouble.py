@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from apps.mail.resend.errors import (
+    MISSED_SLOT,
     Ambiguous,
     QuotaExceeded,
     ResendFailure,
@@ -14,9 +15,6 @@ from apps.mail.resend.errors import (
 
 if TYPE_CHECKING:
     from apps.queues.breaking import Permit
-
-MISSED_SLOT = "late"
-"""What the client calls a request that could not leave at its slot's instant."""
 
 _CLIENT_ERRORS = range(400, 500)
 

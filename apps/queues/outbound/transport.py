@@ -120,7 +120,12 @@ class Transport:
 
         For callers who wait for their instant anyway. Raises `NotSent`.
         """
-        self._pool.put(self._take(time.monotonic(), None))
+        started_at = time.monotonic()
+        try:
+            self._pool.put(self._take(started_at, None))
+        except NotSent as failure:
+            failure.latency_ms = _ms_since(started_at)
+            raise
 
     def close(self) -> None:
         """Close the kept connections; the transport stays usable."""

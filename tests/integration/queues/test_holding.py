@@ -155,9 +155,12 @@ def test_work_that_goes_well_costs_the_broker_a_word_a_second(
     script = holding.gate_of("control").breaker._script
     asked: list[object] = []
     call = script.call
-    monkeypatch.setattr(
-        script, "call", lambda operation: asked.append(operation) or call(operation)
-    )
+
+    def note(operation: Any) -> Any:
+        asked.append(operation)
+        return call(operation)
+
+    monkeypatch.setattr(script, "call", note)
 
     assert task.bring(100) == 100
 
