@@ -30,7 +30,7 @@ class Standing(StrEnum):
     """Where a campaign stands with its approval."""
 
     NOT_ASKED = "not asked for"
-    OPEN = "waiting for a second person"
+    OPEN = "waiting for a decision"
     APPROVED = "approved"
     DECLINED = "declined"
     WITHDRAWN = "withdrawn by an edit"

@@ -47,7 +47,7 @@ def test_campaign_is_launched_once_a_second_person_approved(campaign: Campaign) 
         launching.launch(campaign_id=campaign.pk, by=ANNA)
 
     approving.request_approval(campaign_id=campaign.pk, actor=ANNA)
-    with pytest.raises(LaunchRefused, match="waiting for a second person"):
+    with pytest.raises(LaunchRefused, match="waiting for a decision"):
         launching.launch(campaign_id=campaign.pk, by=ANNA)
     approved = approve(campaign, BERT)
 

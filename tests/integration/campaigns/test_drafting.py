@@ -62,7 +62,7 @@ def test_wrong_parts_are_refused_and_change_nothing(newsroom: Newsroom) -> None:
         drafting.change_details(
             campaign_id=campaign.pk, name="", sender=campaign.sender, actor="anna"
         )
-    with pytest.raises(InvalidCampaignError, match="sender: .*another brand"):
+    with pytest.raises(InvalidCampaignError, match=r"sender: .*another brand"):
         drafting.change_details(campaign_id=campaign.pk, name="x", sender=foreign, actor="anna")
     with pytest.raises(InvalidAudienceError):
         drafting.change_audience(campaign_id=campaign.pk, audience={}, actor="anna")

@@ -52,7 +52,12 @@ RULES = {
     ],
 )
 def test_answer_names_the_rule(
-    newsroom: Newsroom, traits: dict[str, Any], fields: dict[str, Any], opted_in: bool, words: str
+    newsroom: Newsroom,
+    *,
+    traits: dict[str, Any],
+    fields: dict[str, Any],
+    opted_in: bool,
+    words: str,
 ) -> None:
     ann = newsroom.add_person("ann", traits=traits, **fields)
     newsroom.add_topic("news", *[ann] * opted_in)
