@@ -26,17 +26,15 @@ def find_contacts(term: str, *, brand_ids: Collection[int]) -> list[int]:
     words = term.replace("\0", "").split()
     if not words or len(term) > TERM_LIMIT:
         return []
-    found = _by_address(words[0], brand_ids) if len(words) == 1 else []
+    if is_address(term):
+        # As it is stored: an internationalised domain has another spelling there.
+        return _ids(_EXACT, brand_ids, address=normalise(term).address)
+    found = []
+    if len(words) == 1:
+        found += _ids(_ADDRESS, brand_ids, prefix=_prefix(words[0].lower()))
     if "@" not in term:
         found += _by_name(words[0], " ".join(words[1:]), brand_ids)
     return sorted(set(found))
-
-
-def _by_address(word: str, brand_ids: Collection[int]) -> list[int]:
-    if is_address(word):
-        # As it is stored: an internationalised domain has another spelling there.
-        return _ids(_EXACT, brand_ids, address=normalise(word).address)
-    return _ids(_ADDRESS, brand_ids, prefix=_prefix(word.lower()))
 
 
 def _by_name(first: str, second: str, brand_ids: Collection[int]) -> list[int]:

@@ -81,7 +81,7 @@ class NewContactForm(DetailsForm):
         label="They",
         choices=[
             ("", "have agreed to be mailed"),
-            ("pending", "still have to confirm (no commercial mail until then)"),
+            ("pending", "have not agreed yet and must confirm"),
         ],
         required=False,
         widget=UnfoldAdminRadioSelectWidget,

@@ -95,7 +95,7 @@ class MappingForm(forms.Form):
         label="These people",
         choices=[
             ("agreed", "have agreed to be mailed"),
-            ("pending", "still have to confirm (no commercial mail until then)"),
+            ("pending", "have not agreed yet and must confirm"),
         ],
         initial="agreed",
         widget=UnfoldAdminRadioSelectWidget,

@@ -16,7 +16,7 @@ from apps.brands.registering import find_brand
 from apps.contacts.errors import ContactsError
 from apps.contacts.exporting.writing import ExportProgress, export_to_file, goes_on_at
 from apps.contacts.models import Contact, ContactStatus, Topic, TopicState
-from apps.contacts.searching import find_contacts
+from apps.contacts.searching import FOUND_AT_MOST, find_contacts
 from apps.queues.terminal import open_console
 
 if TYPE_CHECKING:
@@ -124,8 +124,18 @@ def _selected(brand: Brand, options: dict[str, Any]) -> ContactQuerySet:
         topic = _topic(brand, options["topic"])
         contacts = contacts.filter(topics__topic=topic, topics__state=TopicState.OPT_IN)
     if options["search"]:
-        contacts = contacts.filter(pk__in=find_contacts(options["search"], brand_ids=[brand.pk]))
+        contacts = contacts.filter(pk__in=_found(brand, options["search"]))
     return contacts
+
+
+def _found(brand: Brand, term: str) -> list[int]:
+    found = find_contacts(term, brand_ids=[brand.pk])
+    if len(found) >= FOUND_AT_MOST:
+        raise CommandError(
+            f"--search: a search finds at most {FOUND_AT_MOST} contacts, and these may not be all: "
+            "type more, or use the other filters."
+        )
+    return found
 
 
 def _topic(brand: Brand, slug: str) -> Topic:

@@ -9,6 +9,7 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
+from apps.contacts import erasing
 from apps.contacts.errors import FileRefusedError, UploadStateError
 from apps.contacts.importing import running
 from apps.contacts.importing.planning import ImportOptions
@@ -19,10 +20,13 @@ from apps.contacts.models import (
     ContactStatus,
     FileImport,
     FileUpload,
+    SuppressionOrigin,
     TopicSubscription,
 )
 from apps.contacts.uploads import advancing, deciding, pruning
 from apps.contacts.uploads.due import due_uploads
+from apps.queues.names import TaskName
+from config.celery import app
 from tests.factories.contacts import ContactFactory, SuppressionFactory, TopicFactory
 from tests.integration.contacts.uploads.conftest import CONSENT, Desk
 
@@ -325,3 +329,22 @@ def test_rejected_rows_stay_until_then(desk: Desk) -> None:
 
     assert pruned == 0
     assert desk.files() == ["rejected.csv"]
+
+
+def test_reimport_does_not_bring_an_erased_person_back(desk: Desk) -> None:
+    desk.imported(FILE)
+    anna = Contact.objects.get(address="anna@people.example")
+    erasing.erase_person(contact_id=anna.pk, origin=SuppressionOrigin.PERSON, now=timezone.now())
+
+    again = desk.imported(FILE)
+
+    assert again.results is not None
+    assert again.results["rejected"] == {"erased": 1}
+    assert not Contact.objects.filter(address="anna@people.example").exists()
+    assert Contact.objects.count() == 2
+
+
+def test_every_task_of_the_room_is_known_to_workers() -> None:
+    app.loader.import_default_modules()
+
+    assert {TaskName.ADVANCE_UPLOAD, TaskName.PRUNE_UPLOADS} <= set(app.tasks)
