@@ -9,6 +9,8 @@ come. Figures never get in the way of work: a write that fails is logged and tri
 | `flux_tasks_total` | queue_name, task, outcome | tasks by how they ended |
 | `flux_task_seconds` | queue_name, task | histogram: how long they took |
 | `flux_task_wait_seconds` | queue_name | histogram: from publishing a wake-up to its start |
+| `resend_segment_api_calls_total` | operation, rate_limit_bucket, queue_name | segment calls |
+| `resend_segment_api_throttled_total` | the same | those of them that got a 429 |
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import structlog
 from django.db import DatabaseError, connection
@@ -46,6 +48,17 @@ TASK_WAIT_SECONDS: Final = Histogram(
     "From publishing a wake-up to the start of its task",
     ["queue_name"],
     buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800),
+)
+# The names that dashboards of segments know: `resend.segment_api.calls` with its dots replaced.
+SEGMENT_CALLS: Final = Counter(
+    "resend_segment_api_calls_total",
+    "Calls of the segment API",
+    ["operation", "rate_limit_bucket", "queue_name"],
+)
+SEGMENT_THROTTLED: Final = Counter(
+    "resend_segment_api_throttled_total",
+    "Calls of the segment API that were answered by a 429",
+    ["operation", "rate_limit_bucket", "queue_name"],
 )
 
 
@@ -117,6 +130,19 @@ def note_ending(ending: Ending) -> None:
 def note_wait(*, queue: str, seconds: float) -> None:
     """How long a wake-up was on its way; a clock that runs behind counts as no wait."""
     TASK_WAIT_SECONDS.labels(queue).observe(max(0.0, seconds))
+
+
+def note_segment_call(
+    *,
+    operation: Literal["list", "add", "remove", "set"],
+    rate_limit_bucket: str,
+    queue: str,
+    throttled: bool,
+) -> None:
+    """One call about a contact's segments. Who the contact is stands in the log alone."""
+    SEGMENT_CALLS.labels(operation, rate_limit_bucket, queue).inc()
+    if throttled:
+        SEGMENT_THROTTLED.labels(operation, rate_limit_bucket, queue).inc()
 
 
 def note_units(queue: str, number: int) -> None:

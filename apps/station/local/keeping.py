@@ -8,6 +8,7 @@ password and its data stay in `var/up/` for the next start.
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from apps.station.local import procfile
+from apps.station.local.controlling import notify_socket
 from apps.station.local.environment import django_environment, inherited, with_our_python
 from apps.station.local.errors import NotReadyError, StationError
 from apps.station.local.instance import LASTING, PROJECT, VAR, lasting_instance
@@ -123,7 +125,13 @@ def make_plan(
     generated = django_environment(
         kind=LASTING, secrets=secrets, folder=instance.folder, web_port=web_port
     )
-    environment = {**generated, **servers.environment(), **present, "PORT": str(web_port)}
+    environment = {
+        **generated,
+        **servers.environment(),
+        **present,
+        "PORT": str(web_port),
+        "NOTIFY_SOCKET": str(notify_socket(instance.folder)),
+    }
     extra: tuple[Program, ...] = ()
     if wants_sandbox(present):
         sandbox_port = free_port()
@@ -217,6 +225,7 @@ def _start(instance: Instance, plan: Plan) -> None:
         _make_admin(plan)
         # The workers start after the web application: all at once they would keep a small machine
         # busy for half a minute before anybody gets an answer.
+        supervision.add_watchdog()
         supervision.add(*(one for one in plan.programs if not _is_late(one)))
         _await_web(plan, supervision)
         supervision.add(*(one for one in plan.programs if _is_late(one)))
@@ -257,6 +266,8 @@ def up(
             programs=programs,
         )
         (instance.folder / "sandbox").mkdir(exist_ok=True)
+        # Nothing runs: what ended processes counted may go (docs/adr/0016).
+        shutil.rmtree(instance.folder / "metrics", ignore_errors=True)
         write_environment(instance.folder / "environment", plan.environment)
         write_private(instance.folder / "addresses.json", json.dumps(asdict(plan.addresses)))
         _start(instance, plan)
@@ -286,7 +297,9 @@ def environment(*, var: Path = VAR) -> dict[str, str]:
     folder = var / LASTING
     if not Supervision(folder, environment={}).is_running():
         raise StationError("the station is not running; start it with: make up")
-    return {**inherited(), **read_environment(folder / "environment")}
+    joined = {**inherited(), **read_environment(folder / "environment")}
+    del joined["NOTIFY_SOCKET"]  # for programs that are started again when they fall silent
+    return joined
 
 
 def states(*, var: Path = VAR) -> list[ProgramState]:

@@ -20,7 +20,6 @@ from apps.station.queues_desk import working
 from tests.factories.brands import BrandFactory
 
 if TYPE_CHECKING:
-
     from pytest_django import DjangoAssertNumQueries
     from pytest_django.fixtures import Settings
 
@@ -44,7 +43,7 @@ class Caller:
 
 @pytest.fixture
 def brand() -> Brand:
-    made: Brand = BrandFactory()
+    made: Brand = BrandFactory.create()
     return made
 
 
@@ -164,7 +163,7 @@ def test_letters_are_listed_and_filtered(caller: Caller, driven: list[int]) -> N
 
 def test_letters_of_other_brands_are_not_there(caller: Caller, driven: list[int]) -> None:
     letter_id = letter_of(1)
-    stranger = Caller(BrandFactory(), Scope.QUEUES_READ, Scope.QUEUES_WRITE)
+    stranger = Caller(BrandFactory.create(), Scope.QUEUES_READ, Scope.QUEUES_WRITE)
 
     assert stranger.get("queues/dead-letters").json()["data"] == []
     assert stranger.get(f"queues/dead-letters/{letter_id}").status_code == 404
@@ -201,7 +200,7 @@ def test_letter_of_the_installation_is_read_by_all_and_driven_by_none_of_several
     letter_id = dead_letters.record(
         queue=Queue.CONTROL, task=TaskName.CLOSE_MAILINGS, reason="attempts_spent"
     )
-    BrandFactory()
+    BrandFactory.create()
 
     assert caller.get(f"queues/dead-letters/{letter_id}").json()["brand_scoped"] is False
     assert caller.post(f"queues/dead-letters/{letter_id}/redrive").status_code == 409
