@@ -15,7 +15,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from apps.brands.api.errors import ApiError, RateLimitError, RefusedError
+from apps.brands.api.errors import CHALLENGE, ApiError, RateLimitError, RefusedError
 from apps.brands.api.routing import PREFIX
 from apps.queues.correlation import correlation_id
 
@@ -137,8 +137,8 @@ def _body(error: exceptions.APIException) -> dict[str, Any]:
 
 def _headers(error: exceptions.APIException) -> dict[str, str]:
     headers = {}
-    if challenge := getattr(error, "auth_header", None):
-        headers["WWW-Authenticate"] = str(challenge)
+    if _status(error) == status.HTTP_401_UNAUTHORIZED:
+        headers["WWW-Authenticate"] = CHALLENGE
     if isinstance(error, RateLimitError):
         headers["Retry-After"] = str(error.wait_seconds)
     return headers

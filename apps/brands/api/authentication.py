@@ -8,14 +8,18 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
 
 from apps.brands import acting, keys
-from apps.brands.api.errors import InvalidKeyError, MissingKeyError, MissingScopeError
+from apps.brands.api.errors import (
+    CHALLENGE,
+    InvalidKeyError,
+    MissingKeyError,
+    MissingScopeError,
+)
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
 
     from apps.brands.models import ApiKey
 
-CHALLENGE = 'Bearer realm="Flux Station"'
 
 NO_SUCH_METHOD = (None, "metadata")
 

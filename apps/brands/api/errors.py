@@ -9,6 +9,8 @@ from rest_framework import exceptions, status
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+CHALLENGE = 'Bearer realm="Flux Station"'
+
 
 class ApiError(exceptions.APIException):
     """An error with a name of its own, for callers to tell it by."""
