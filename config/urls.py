@@ -8,6 +8,7 @@ from apps.brands.api import answering
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include("apps.brands.api.urls")),
+    path("api/", include("apps.station.outgoing.api.urls")),
     path("api/", include("apps.station.queues_desk.api.urls")),
     path("api/", include("apps.contacts.api.urls")),
     path("api/", include("apps.campaigns.api.urls")),

@@ -111,7 +111,10 @@ def _ready(endpoint_id: int) -> WebhookEndpoint | None:
 
 
 def _claimed(row: tuple[Any, ...]) -> ClaimedDelivery:
-    return ClaimedDelivery(*row[:-1], orjson.loads(row[-1]))
+    month, pk, endpoint_id, fence, attempts, uid, type_, occurred_at, data = row
+    return ClaimedDelivery(
+        month, pk, endpoint_id, fence, attempts, uid, type_, occurred_at, orjson.loads(data)
+    )
 
 
 # By chance, so that busy endpoints of low ids do not take every place.

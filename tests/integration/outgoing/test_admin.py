@@ -219,7 +219,7 @@ def test_who_may_only_look_has_no_buttons(house: House) -> None:
 @pytest.mark.parametrize("deed", [*DEEDS, "change", "edit"])
 def test_endpoint_of_another_brand_is_not_found(house: House, deed: str) -> None:
     other = endpoints.add(
-        brand_id=BrandFactory().pk, url=URL, event_types=["message.sent"], actor="a test"
+        brand_id=BrandFactory.create().pk, url=URL, event_types=["message.sent"], actor="a test"
     )
     [delivery_id] = make_deliveries(other, 1)
     client = operator(house, *Right)

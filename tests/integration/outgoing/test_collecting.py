@@ -39,7 +39,7 @@ URL = "https://hooks.example/in"
 
 def campaign_of(house: House, mailing: Mailing) -> Campaign:
     """A campaign that was launched as this mailing."""
-    campaign = CampaignFactory(sender=house.sender, brand=house.brand, slug="autumn")
+    campaign = CampaignFactory.create(sender=house.sender, brand=house.brand, slug="autumn")
     Campaign.objects.filter(pk=campaign.pk).update(
         mailing=mailing,
         launched_at=datetime.now(tz=UTC),
@@ -117,7 +117,7 @@ def test_cancelled_and_retried_campaigns_are_told(house: House) -> None:
 
 def test_missed_campaign_is_told_with_its_reason(house: House) -> None:
     add_endpoint(house, URL, "campaign.missed")
-    campaign = CampaignFactory(sender=house.sender, brand=house.brand)
+    campaign = CampaignFactory.create(sender=house.sender, brand=house.brand)
     now = datetime.now(tz=UTC)
     Campaign.objects.filter(pk=campaign.pk).update(
         scheduled_at=now, scheduled_by="anna", scheduled_as="f", latest_start=now
@@ -190,7 +190,7 @@ def test_message_in_doubt_that_an_event_proves_is_told_as_sent_and_the_others_no
     mailing = house.planned(2)
     settle(mailing, state="unknown", reason="key_expired")
     collecting.collect()
-    proven = Message.objects.order_by("pk").first()
+    proven = Message.objects.order_by("pk")[0]
     arrive(house.account, body("email.delivered", proven))
     applying.apply_events()
 
@@ -312,7 +312,7 @@ def test_events_go_to_each_enabled_endpoint_of_the_brand_that_wants_them(house: 
     disabled = add_endpoint(house, URL, "message.sent")
     endpoints.disable(endpoint_id=disabled.pk, actor="anna")
     stranger = endpoints.add(
-        brand_id=BrandFactory().pk, url=URL, event_types=["message.sent"], actor="a test"
+        brand_id=BrandFactory.create().pk, url=URL, event_types=["message.sent"], actor="a test"
     )
     settle(house.planned(2))
 
@@ -367,7 +367,7 @@ def test_what_was_told_last_month_is_not_told_again_when_its_batch_changes(house
     with connection.cursor() as cursor:
         for table in ("station_webhookevent", "station_webhookdelivery"):
             cursor.execute(f"UPDATE {table} SET month = month - interval '1 month'")
-    arrive(house.account, body("email.delivered", Message.objects.order_by("pk").first()))
+    arrive(house.account, body("email.delivered", Message.objects.order_by("pk")[0]))
     applying.apply_events()
 
     collecting.collect()

@@ -20,8 +20,6 @@ from tests.integration.outgoing.receiver import Answer
 from tests.integration.outgoing.rows import make_deliveries, make_due, the_delivery
 
 if TYPE_CHECKING:
-    from pytest_django.fixtures import SettingsWrapper
-
     from tests.integration.mail.conftest import House
     from tests.integration.outgoing.receiver import Receiver
 
@@ -274,7 +272,7 @@ def test_name_that_leads_into_a_private_network_is_not_called(
 
 
 def test_own_machine_is_not_called_once_the_setting_for_development_is_off(
-    endpoint: WebhookEndpoint, receiver: Receiver, settings: SettingsWrapper
+    endpoint: WebhookEndpoint, receiver: Receiver, settings: Any
 ) -> None:
     make_deliveries(endpoint, 1)
     settings.WEBHOOK_LOOPBACK = False
@@ -286,7 +284,7 @@ def test_own_machine_is_not_called_once_the_setting_for_development_is_off(
 
 
 def test_slow_receiver_is_cut_off_at_the_deadline(
-    endpoint: WebhookEndpoint, receiver: Receiver, settings: SettingsWrapper
+    endpoint: WebhookEndpoint, receiver: Receiver, settings: Any
 ) -> None:
     settings.WEBHOOK_TOTAL_SECONDS = 0.3
     receiver.answers = [Answer(200, seconds=1.0)]
@@ -415,7 +413,7 @@ def test_fault_of_ours_is_a_failed_try_and_not_repeated_without_end(
 
 
 def test_slow_endpoint_does_not_hold_up_another(
-    house: House, receiver: Receiver, settings: SettingsWrapper
+    house: House, receiver: Receiver, settings: Any
 ) -> None:
     slow = add_endpoint(house, receiver.url)
     quick = add_endpoint(house, receiver.url)

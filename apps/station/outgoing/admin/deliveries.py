@@ -54,14 +54,14 @@ class EndpointFilter(SimpleListFilter):
 @admin.register(WebhookDelivery)
 class WebhookDeliveryAdmin(ReadOnlyAdmin):
     list_display = (
-        "created_at",
+        "recorded",
         "type",
         "endpoint",
         "shown_state",
-        "attempts",
-        "last_status",
-        "shown_latency",
-        "last_error",
+        "tries",
+        "answer",
+        "took",
+        "told",
     )
     list_filter = (BrandFilter, EndpointFilter, "state")
     list_select_related = ("endpoint",)
@@ -75,9 +75,25 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
     def shown_state(self, delivery: WebhookDelivery) -> str:
         return delivery.get_state_display()
 
+    @admin.display(description="recorded (UTC)")
+    def recorded(self, delivery: WebhookDelivery) -> str:
+        return f"{delivery.created_at:%Y-%m-%d %H:%M:%S}"
+
+    @admin.display(description="tries")
+    def tries(self, delivery: WebhookDelivery) -> int:
+        return delivery.attempts
+
+    @admin.display(description="answer")
+    def answer(self, delivery: WebhookDelivery) -> int | None:
+        return delivery.last_status
+
     @admin.display(description="took")
-    def shown_latency(self, delivery: WebhookDelivery) -> str:
-        return "" if delivery.latency_ms is None else f"{delivery.latency_ms:,} ms"
+    def took(self, delivery: WebhookDelivery) -> str:
+        return "" if delivery.latency_ms is None else f"{delivery.latency_ms:,}\N{NO-BREAK SPACE}ms"
+
+    @admin.display(description="told")
+    def told(self, delivery: WebhookDelivery) -> str:
+        return delivery.last_error
 
     def get_actions(self, request: HttpRequest) -> Any:
         return super().get_actions(request) if self.allows(request, Right.REDRIVE) else {}

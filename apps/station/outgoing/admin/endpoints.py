@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 LATEST = 15
 _ADDED = "_added_endpoint"
 _LARGEST_ID = 2**63 - 1
+_ONE_BUTTON = {"show_save_and_add_another": False, "show_save_and_continue": False}
 
 
 @admin.register(WebhookEndpoint)
@@ -201,7 +202,19 @@ class WebhookEndpointAdmin(BrandScopedAdmin):
 
     def edit(self, request: HttpRequest, endpoint_id: int) -> HttpResponse:
         self.found(request, endpoint_id)
-        page: HttpResponse = super().change_view(request, str(endpoint_id))
+        page: HttpResponse = super().change_view(
+            request, str(endpoint_id), extra_context=_ONE_BUTTON
+        )
+        return page
+
+    def add_view(
+        self,
+        request: HttpRequest,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        more = {**_ONE_BUTTON, **(extra_context or {})}
+        page: HttpResponse = super().add_view(request, form_url, more)
         return page
 
     def rotate(self, request: HttpRequest, endpoint_id: int) -> HttpResponse:

@@ -22,7 +22,7 @@ _MOMENT = "%Y-%m-%dT%H:%M"
 class EndpointForm(ModelForm):
     event_types = forms.MultipleChoiceField(
         label="Events",
-        choices=[(one.value, f"{one.value}: {one.label}") for one in EventType],
+        choices=[(name, name) for name in EventType.values],
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
     )
 
