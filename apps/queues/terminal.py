@@ -14,3 +14,13 @@ def open_console(stream: Any, **options: Any) -> Console:
     behind it does not.
     """
     return Console(file=getattr(stream, "_out", stream), **options)
+
+
+def ago(seconds: float | None) -> str:
+    """A span back from now in its largest unit; empty where it never was."""
+    if seconds is None:
+        return ""
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"

@@ -20,6 +20,8 @@ COPIED = ("apps", "config", "templates", "tests", "deploy", "locale", "manage.py
 BATCHES = "tests/integration/mail/test_batches.py"
 SENDING = "tests/integration/mail/test_sending.py"
 PLANNING = "tests/integration/mail/test_planning.py"
+BREAKER = "tests/integration/queues/test_breaker.py"
+CLASSES = "tests/integration/queues/test_limiter_classes.py"
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,26 @@ GUARDS = (
     Guard("event stored once", "apps/mail/migrations/0002_growing_tables.py",
           "CREATE UNIQUE INDEX delivery_event_once", "CREATE INDEX delivery_event_once",
           "tests/integration/mail/test_constraints.py"),
+    Guard("one probe at a time", "apps/queues/lua/breaker.lua",
+          "(state == 'probing' and now >= lease)", "state == 'probing'", BREAKER),
+    Guard("lease of a probe", "apps/queues/lua/breaker.lua",
+          "probe, lease = 1, 'probing', 'probing', token, now + probe_lease",
+          "probe, lease = 1, 'probing', 'probing', token, now + probe_lease * 1000", BREAKER),
+    Guard("number of an opening", "apps/queues/lua/breaker.lua",
+          "(generation == gen or generation == -1)", "generation", BREAKER),
+    Guard("run of errors", "apps/queues/lua/breaker.lua",
+          "(run >= run_limit and now - ok >= quiet)", "false", BREAKER),
+    Guard("bulk reserves less far ahead", "apps/queues/lua/limiter.lua",
+          "overtakes and longest_wait or math.max(bulk_reach(longest_wait), lead)",
+          "longest_wait", CLASSES),
+    Guard("every fifth slot", "apps/queues/lua/limiter.lua",
+          "local overtakes = owed and others_want()", "local overtakes = false", CLASSES),
+    Guard("seats", "apps/queues/limiting/own_pace.py",
+          "random.uniform(0, places) if self.seat is None else self.seat",
+          "random.uniform(0, places)", "tests/unit/queues/test_limiter_alone.py"),
+    Guard("held queue gets its one try", "apps/queues/sweeping.py",
+          "wanted = wanted if places is None else min(wanted, places)", "pass",
+          "tests/integration/queues/test_holding.py"),
 )  # fmt: skip
 
 
