@@ -6,6 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connections
 from django.db.models import QuerySet
 from django.utils.functional import cached_property
@@ -36,7 +37,10 @@ class EstimatedPaginator(Paginator):
             return len(rows)
         counted = rows.order_by()
         compiler = counted.query.get_compiler(using=counted.db)
-        estimate, cost = _plan(compiler, counted.db)
+        try:
+            estimate, cost = _plan(compiler, counted.db)
+        except EmptyResultSet:  # a filter that nothing can meet, such as an empty list of ids
+            return 0
         if estimate > COUNTED_EXACTLY or cost > DEAREST_COUNT:
             return estimate
         return int(counted.count())
