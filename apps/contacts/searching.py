@@ -47,27 +47,39 @@ def _prefix(text: str) -> str:
     return f"{escaped}%"
 
 
-def _ids(condition: str, brand_ids: Collection[int], **parameters: str) -> list[int]:
+def _ids(kind: tuple[str, str], brand_ids: Collection[int], **parameters: str) -> list[int]:
     with connection.cursor() as cursor:
-        cursor.execute(_FIND.format(condition), {"brands": list(brand_ids), **parameters})
+        cursor.execute(_statement(kind), {"brands": list(brand_ids), **parameters})
         return [pk for (pk,) in cursor.fetchall()]
 
 
-# A brand at a time: for several at once the database would not walk the names in their order.
+def _statement(kind: tuple[str, str]) -> str:
+    condition, order = kind
+    return _FIND.format(condition=condition, order=order)
+
+
+# A brand at a time and in the index's own order: then the database walks the index, whatever it
+# guesses of how many there are.
 _FIND = f"""
 SELECT found.id FROM unnest(%(brands)s::bigint[]) AS brand (id)
 CROSS JOIN LATERAL (
     SELECT c.id FROM contacts_contact c
-    WHERE c.brand_id = brand.id AND {{}}
-    LIMIT {FOUND_AT_MOST}
+    WHERE c.brand_id = brand.id AND {{condition}}
+    ORDER BY {{order}} LIMIT {FOUND_AT_MOST}
 ) found LIMIT {FOUND_AT_MOST}
 """
-_EXACT = "c.address = %(address)s"
-_ADDRESS = "c.address LIKE %(prefix)s"
-_FIRST_LAST = """lower(c.first_name) COLLATE "C" LIKE lower(%(first)s)
-        AND lower(c.last_name) COLLATE "C" LIKE lower(%(second)s)"""
-_LAST_FIRST = """lower(c.last_name) COLLATE "C" LIKE lower(%(first)s)
-        AND lower(c.first_name) COLLATE "C" LIKE lower(%(second)s)"""
+_FIRST, _LAST = (f'lower(c.{name}) COLLATE "C"' for name in ("first_name", "last_name"))
+# A condition, and the order of the index that knows it.
+_EXACT = ("c.address = %(address)s", "c.address")
+_ADDRESS = ("c.address LIKE %(prefix)s", "c.address")
+_FIRST_LAST = (
+    f"{_FIRST} LIKE lower(%(first)s) AND {_LAST} LIKE lower(%(second)s)",
+    f"{_FIRST}, {_LAST}",
+)
+_LAST_FIRST = (
+    f"{_LAST} LIKE lower(%(first)s) AND {_FIRST} LIKE lower(%(second)s)",
+    f"{_LAST}, {_FIRST}",
+)
 
 
 def find_suppressions(term: str) -> list[int]:
@@ -89,8 +101,9 @@ def find_suppressions(term: str) -> list[int]:
 _SUPPRESSIONS = f"""
 (SELECT id FROM contacts_suppression
   WHERE lifted_at IS NULL AND address IS NOT NULL AND address LIKE %(prefix)s
-  LIMIT {FOUND_AT_MOST})
+  ORDER BY address LIMIT {FOUND_AT_MOST})
 UNION ALL
 (SELECT id FROM contacts_suppression
-  WHERE lifted_at IS NOT NULL AND address LIKE %(prefix)s LIMIT {FOUND_AT_MOST})
+  WHERE lifted_at IS NOT NULL AND address LIKE %(prefix)s
+  ORDER BY address LIMIT {FOUND_AT_MOST})
 """

@@ -82,7 +82,7 @@ class SuppressionAdmin(PeopleAdmin):
     @admin.display(description="state")
     def lifted_shown(self, one: Suppression) -> SafeString:
         if one.lifted_at is None:
-            return format_html('<span class="people-label bad">suppressed</span>')
+            return format_html('<span class="people-label bad">{}</span>', "suppressed")
         return format_html(
             '<span class="people-label">lifted</span> {} by {}',
             f"{one.lifted_at:%Y-%m-%d}",

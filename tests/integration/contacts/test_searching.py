@@ -96,18 +96,20 @@ def crowd(brand: Brand) -> Brand:
 
 
 @pytest.mark.parametrize(
-    ("condition", "parameters", "index"),
+    ("kind", "parameters", "index"),
     [
         (searching._EXACT, {"address": "p9@people.example"}, "contact_once_per_brand"),
         (searching._ADDRESS, {"prefix": "p99%"}, "contact_once_per_brand"),
+        (searching._ADDRESS, {"prefix": "p%"}, "contact_once_per_brand"),
         (searching._FIRST_LAST, {"first": "First99%", "second": "%"}, "contact_first_last"),
+        (searching._FIRST_LAST, {"first": "F%", "second": "%"}, "contact_first_last"),
         (searching._LAST_FIRST, {"first": "Last99%", "second": "F%"}, "contact_last_first"),
     ],
 )
 def test_each_search_walks_its_index(
-    crowd: Brand, condition: str, parameters: dict[str, str], index: str
+    crowd: Brand, kind: tuple[str, str], parameters: dict[str, str], index: str
 ) -> None:
-    plan = explain(searching._FIND.format(condition), {"brands": [crowd.pk], **parameters})
+    plan = explain(searching._statement(kind), {"brands": [crowd.pk], **parameters})
 
     assert f"Scan using {index}" in plan or f"Scan on {index}" in plan
     assert "Seq Scan" not in plan

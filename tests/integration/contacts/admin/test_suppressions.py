@@ -26,8 +26,8 @@ def text(response: Any) -> str:
     return str(response.content.decode())
 
 
-def given(brand: Brand, addresses: str, **changed: Any) -> dict[str, Any]:
-    return {"brand": brand.pk, "reason": "blocked", "addresses": addresses, **changed}
+def given(owner: Brand, addresses: str, **changed: Any) -> dict[str, Any]:
+    return {"brand": owner.pk, "reason": "blocked", "addresses": addresses, **changed}
 
 
 def test_list_takes_the_same_queries_for_any_number(brand: Brand, superuser: Client) -> None:
