@@ -30,8 +30,9 @@ class Signals:
     phase: Gauge = field(repr=False)
 
     def tell(self, change: Change, standing: Standing) -> None:
-        """Opening is an alert; the rest is good to know."""
-        write = log.error if change is Change.OPENED else log.info
+        """The first opening is an alert; a probe that failed is not news, nor is the rest."""
+        is_news = change is Change.OPENED and standing.openings == 1
+        write = log.error if is_news else log.info
         write(
             self.events[change],
             **{self.subject: standing.name},

@@ -31,6 +31,7 @@ from apps.mail.resend import (
 )
 from apps.mail.resend.errors import CallFacts
 from apps.mail.sending import Door
+from apps.queues import dead_letters
 from apps.queues.breaking import Breaker, Permit
 from apps.queues.limiting import CallClass, Held, HeldReason, Limiter, Slot
 from apps.queues.models import DeadLetter
@@ -400,7 +401,33 @@ def test_throttling_beyond_its_budget_is_a_dead_letter(
     send(house)
 
     assert states(mailing) == {"failed": 5}
-    assert DeadLetter.objects.get().reason == "throttled"
+    letter = DeadLetter.objects.get()
+    assert (letter.reason, letter.queue) == ("throttled", "batch-email")
+
+    provider.answers = [throttle]
+    dead_letters.redrive(letter_id=letter.pk, by="anna")
+    send(house)
+    time.sleep(0.15)
+    send(house)
+
+    # Driven again, it has its whole budget again.
+    assert states(mailing) == {"sent": 5}
+
+
+def test_throttling_below_its_count_goes_on(
+    house: House, provider: FakeClient, settings: Settings
+) -> None:
+    settings.THROTTLE_BUDGET_COUNT = 3
+    settings.THROTTLE_BUDGET_SECONDS = 0
+    mailing = house.planned(5)
+    throttle = failure(Throttled, "rate_limit_exceeded", rate=RateLimit(retry_after_s=0.1))
+    provider.answers = [throttle] * 3
+
+    for _ in range(4):
+        send(house)
+        time.sleep(0.15)
+
+    assert states(mailing) == {"sent": 5}
 
 
 @pytest.mark.parametrize(

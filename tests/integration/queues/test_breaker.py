@@ -276,6 +276,19 @@ def test_each_change_is_told_once(make: Make) -> None:
     assert counted == [1, 1, 1]
 
 
+def test_failed_probe_is_no_second_alert(make: Make) -> None:
+    breaker = make()
+    open_now(breaker)
+    let_hold_pass(breaker)
+    probe = permit(breaker.admit())
+
+    with capture_logs() as lines:
+        probe.failed()
+
+    told = [(line["event"], line["log_level"]) for line in lines if "account" in line]
+    assert told == [("breaker_opened", "info")]
+
+
 def test_all_workers_share_one_state(broker: Redis) -> None:
     workers = [Breaker(broker, "account:1", RULES) for _ in range(5)]
 
