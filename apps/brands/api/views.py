@@ -38,6 +38,8 @@ class KnownFilters(DjangoFilterBackend):
     """Refuses query parameters that the list does not know: a misspelt filter would show all."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> Any:
+        if view.action != "list":  # DRF filters when it looks up one object, too
+            return queryset
         filterset = self.get_filterset_class(view, queryset)
         known = {name for name, _, _ in PARAMETERS}
         if filterset is not None:
