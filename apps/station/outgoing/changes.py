@@ -1,4 +1,4 @@
-"""Changes that triggers noted: mailings' states, batches' counts, missed campaigns.
+"""Changes that triggers noted: mailings' states, batches' counts, missed campaigns, erasures.
 
 A note is deleted in the transaction that records what it says, so each counts once.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from django.db import connection, transaction
 
 from apps.mail.models import Mailing
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     # id, kind, object_id, previous, state, reason, at
     Note = tuple[int, str, int, str, str, str, datetime]
+
+log = structlog.get_logger(__name__)
 
 # 50 batches are at most 5,000 messages: a short transaction.
 PAGE = 50
@@ -86,6 +89,13 @@ _BATCH_TYPES = frozenset(
 )
 
 
+# The provider's words in `detail` may quote the address.
+_FORGET = """
+UPDATE station_webhookevent SET data = data - '{email,detail}'::text[]
+ WHERE contact_id = ANY (%s)
+"""
+
+
 def read_changes() -> int:
     """Takes a page of notes and records what they say; returns how many notes it took."""
     with transaction.atomic():
@@ -97,6 +107,7 @@ def read_changes() -> int:
         batches = {note[2] for note in notes if note[1] == LedgerChange.Kind.BATCH}
         if batches and wanted & _BATCH_TYPES:
             record(_BATCHES, {"batches": sorted(batches)})
+        _forget({note[2] for note in notes if note[1] == LedgerChange.Kind.CONTACT})
     return len(notes)
 
 
@@ -105,6 +116,14 @@ def _type_of(note: Note) -> EventType | None:
     if kind == LedgerChange.Kind.CAMPAIGN:
         return EventType.CAMPAIGN_MISSED
     return _TYPES.get((previous, state)) if kind == LedgerChange.Kind.MAILING else None
+
+
+def _forget(contacts: set[int]) -> None:
+    """Erased people's addresses go from what was recorded, and from what still is to be sent."""
+    if contacts:
+        with connection.cursor() as cursor:
+            cursor.execute(_FORGET, [sorted(contacts)])
+        log.info("webhook_events_forgot", contacts=len(contacts))
 
 
 def _record_campaigns(notes: list[Note]) -> None:

@@ -110,7 +110,7 @@ class WebhookCursor(models.Model):
 
 
 class LedgerChange(models.Model):
-    """A mailing changed its state, a batch its counts, or a campaign missed its start.
+    """A mailing changed its state, a batch its counts, a campaign missed, a contact was erased.
 
     Written by triggers in the transaction of the change itself, because those rows keep only their
     last state; read, and deleted, by `collecting`.
@@ -120,6 +120,7 @@ class LedgerChange(models.Model):
         MAILING = "mailing", "mailing"
         BATCH = "batch", "batch"
         CAMPAIGN = "campaign", "campaign"
+        CONTACT = "contact", "contact"
 
     kind = models.CharField(max_length=10, choices=Kind)
     object_id = models.BigIntegerField()

@@ -13,11 +13,19 @@ from apps.station.outgoing.models import WebhookEndpoint
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-MESSAGE_DATA = """
+# Of an erased person nothing is told that names them, in the provider's words either.
+_UNLESS_ERASED = """
+(SELECT {column} WHERE NOT EXISTS (
+        SELECT 1 FROM contacts_contact person
+         WHERE person.id = message.contact_id AND person.erased_at IS NOT NULL))
+"""
+MESSAGE_DATA = f"""
 jsonb_strip_nulls(jsonb_build_object(
     'message_id', message.id, 'mailing_id', mailing.id, 'campaign_id', campaign.id,
-    'contact_id', message.contact_id, 'email', message.address, 'state', message.state,
-    'reason', nullif(message.reason, ''), 'detail', nullif(message.detail, ''),
+    'contact_id', message.contact_id,
+    'email', {_UNLESS_ERASED.format(column="message.address")},
+    'state', message.state, 'reason', nullif(message.reason, ''),
+    'detail', {_UNLESS_ERASED.format(column="nullif(message.detail, '')")},
     'provider_id', nullif(message.provider_id, '')))
 """
 

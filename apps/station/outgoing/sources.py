@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection
 
 from apps.mail.events.reading import WaitingEvent, read
+from apps.mail.reports import links
 from apps.queues import partitions
 from apps.station.outgoing.event_types import EventType
 from apps.station.outgoing.recording import MESSAGE_DATA, record
@@ -121,7 +122,7 @@ def _extra(report: Report) -> dict[str, object]:
     if report.bounce is not None:
         extra["bounce"] = {"type": report.bounce.kind, "subtype": report.bounce.detail}
     if report.link and not _is_ours(report.link):
-        extra["link"] = report.link
+        extra["link"] = links.normalise(report.link)
     return extra
 
 

@@ -11,7 +11,8 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.campaigns.models import Campaign
 from apps.contacts import subscribing
-from apps.contacts.models import ConsentSource, Contact
+from apps.contacts.erasing import erase_person
+from apps.contacts.models import ConsentSource, Contact, SuppressionOrigin
 from apps.mail import mailings, planning, regrouping
 from apps.mail.events import applying
 from apps.mail.models import Batch, Message
@@ -234,9 +235,9 @@ def test_people_skipped_while_planning_and_by_a_cancellation_are_told_once(house
         ),
         (
             "email.clicked",
-            {"click": {"link": "https://shop.example/a", "ipAddress": "1.2.3.4"}},
+            {"click": {"link": "https://shop.example/a?of=p1@people.test", "ipAddress": "1.2.3.4"}},
             "message.clicked",
-            {"link": "https://shop.example/a"},
+            {"link": "https://shop.example/a?of=…"},
         ),
     ],
 )
@@ -303,6 +304,39 @@ def test_unsubscription_is_told_and_leaving_a_topic_is_not(house: House) -> None
         "source": "one_click",
         "detail": "mailing 7",
     }
+
+
+def test_erased_person_is_forgotten_in_what_was_recorded_and_what_is_yet_to_be_sent(
+    house: House,
+) -> None:
+    add_endpoint(house, URL, "message.sent")
+    settle(house.planned(2))
+    collecting.collect()
+    erased = Contact.objects.get(address="p1@people.test")
+    erase_person(contact_id=erased.pk, origin=SuppressionOrigin.OPERATOR, now=datetime.now(tz=UTC))
+
+    collecting.collect()
+
+    told = {one["contact_id"]: one.get("email") for one in data_of("message.sent")}
+    assert told.pop(erased.pk) is None
+    assert list(told.values()) == ["p2@people.test"]
+
+
+def test_what_happens_after_an_erasure_is_told_without_the_address(house: House) -> None:
+    add_endpoint(house, URL, "message.delivered")
+    message = Message.objects.get(mailing=house.planned(1))
+    erase_person(
+        contact_id=message.contact_id or 0,
+        origin=SuppressionOrigin.OPERATOR,
+        now=datetime.now(tz=UTC),
+    )
+    arrive(house.account, body("email.delivered", message))
+
+    collecting.collect()
+
+    [told] = data_of("message.delivered")
+    assert told["message_id"] == message.pk
+    assert "p1@people.test" not in str(told)
 
 
 def test_events_go_to_each_enabled_endpoint_of_the_brand_that_wants_them(house: House) -> None:
