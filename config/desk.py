@@ -35,7 +35,9 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     (
         "Queues",
         (
+            ("queues.QueueStanding", "monitor_heart", "Health"),
             ("queues.DeadLetter", "running_with_errors", "Dead letters"),
+            ("queues.Alert", "notifications_active", "Alerts"),
             ("queues.SchedulePeriod", "schedule", "Scheduled jobs"),
         ),
     ),

@@ -1,5 +1,18 @@
 """The pages of the top room in admin."""
 
 from apps.station.outgoing.admin import WebhookDeliveryAdmin, WebhookEndpointAdmin
+from apps.station.queues_desk.admin import (
+    AlertAdmin,
+    DeadLetterAdmin,
+    QueueStandingAdmin,
+    SchedulePeriodAdmin,
+)
 
-__all__ = ["WebhookDeliveryAdmin", "WebhookEndpointAdmin"]
+__all__ = [
+    "AlertAdmin",
+    "DeadLetterAdmin",
+    "QueueStandingAdmin",
+    "SchedulePeriodAdmin",
+    "WebhookDeliveryAdmin",
+    "WebhookEndpointAdmin",
+]
