@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -23,9 +24,12 @@ from apps.campaigns import (
 )
 from apps.campaigns.domains import PacedDomains
 from apps.campaigns.errors import CampaignError, LaunchRefused
+from apps.campaigns.management import desk_actions
 from apps.campaigns.management.arguments import audience_from, text_from
+from apps.campaigns.management.desk_actions import add_desk_actions
 from apps.campaigns.models import Campaign
 from apps.campaigns.watching import watch
+from apps.contacts.errors import ContactsError
 from apps.mail.errors import MailError
 from apps.mail.models import Mailing, Message, Template
 from apps.mail.results import effort, results
@@ -66,6 +70,7 @@ class Command(BaseCommand):
         self._add_create(actions.add_parser("create", help="make a draft"))
         listing = actions.add_parser("list", help="the newest campaigns")
         listing.add_argument("--brand", metavar="SLUG")
+        add_desk_actions(partial(_add_action, actions))
         _add_action(actions, "check", "what stands against a launch")
         _add_action(actions, "count", "how many would get it, and who is skipped why")
         launch = _add_action(actions, "launch", "check, count, ask, and send")
@@ -114,12 +119,35 @@ class Command(BaseCommand):
             "retry": self._retry,
         }
         try:
-            actions[options["action"]](options)
+            if not self._at_the_desk(options):
+                actions[options["action"]](options)
         except LaunchRefused as refusal:
             self._write_problems(list(refusal.problems))
             raise CommandError("Nothing was launched.", returncode=REFUSED) from refusal
-        except (CampaignError, MailError, BrandsError) as error:
+        except (CampaignError, MailError, BrandsError, ContactsError) as error:
             raise CommandError(str(error)) from error
+
+    def _at_the_desk(self, options: dict[str, Any]) -> bool:
+        """Whether the action was one of those between draft and launch; then it is done."""
+        write = self.stdout.write
+        match options["action"]:
+            case "schedule":
+                desk_actions.schedule(_named(options), options, write)
+            case "unschedule":
+                desk_actions.unschedule(_named(options), write)
+            case "dry-run":
+                desk_actions.dry_run(_named(options), self._console)
+            case "test":
+                desk_actions.test(_named(options), options, write)
+            case "duplicate":
+                desk_actions.duplicate(_named(options), write)
+            case "request-approval":
+                desk_actions.request_approval(_named(options), write)
+            case "approve":
+                desk_actions.approve(_named(options), options, write)
+            case _:
+                return False
+        return True
 
     # --- Drafts -------------------------------------------------------------------------------
 
@@ -160,16 +188,20 @@ class Command(BaseCommand):
 
     def _launch(self, options: dict[str, Any]) -> None:
         campaign = drafting.find_campaign(options["campaign"])
-        expected = 0
+        confirmed = None
         if campaign.mailing is None:
-            expected = self._confirm(campaign, asks=not options["yes"])
-        campaign = launching.launch(campaign_id=campaign.pk, by=getpass.getuser())
+            confirmed = self._confirm(campaign, asks=not options["yes"])
+        campaign = launching.launch(
+            campaign_id=campaign.pk,
+            by=getpass.getuser(),
+            expected_count=confirmed.would_get if confirmed else None,
+        )
         self.stdout.write(f"Campaign {campaign.pk} is launched.")
         if options["watch"]:
-            self._follow(campaign, expected=expected)
+            self._follow(campaign, expected=confirmed.total if confirmed else 0)
 
-    def _confirm(self, campaign: Campaign, *, asks: bool) -> int:
-        """Shows what would go out; returns the number of people in the audience."""
+    def _confirm(self, campaign: Campaign, *, asks: bool) -> counting.AudienceCount:
+        """Shows what would go out, and to how many."""
         problems = checking.check(campaign, PacedDomains(campaign.sender.account))
         if checking.is_blocked(problems):
             raise LaunchRefused(problems)
@@ -178,7 +210,7 @@ class Command(BaseCommand):
         self._console.print(showing.count_table(count))
         if asks and not self._agreed(f"Send {campaign.name!r} to {count.would_get:,} people?"):
             raise CommandError("Nothing was launched.")
-        return count.total
+        return count
 
     def _agreed(self, question: str) -> bool:
         if not sys.stdin.isatty():
@@ -272,6 +304,10 @@ def _add_action(actions: Any, name: str, words: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = actions.add_parser(name, help=words)
     parser.add_argument("campaign", help="its id, slug or brand/slug")
     return parser
+
+
+def _named(options: dict[str, Any]) -> Campaign:
+    return drafting.find_campaign(options["campaign"])
 
 
 def _counted(campaign: Campaign) -> counting.AudienceCount:
