@@ -56,8 +56,9 @@ def _keep_task_that_kills(sender: Any = None, exception: Any = None, **facts: An
 
     from apps.queues.poison import note_death
 
-    if isinstance(exception, WorkerLostError | TimeLimitExceeded):
-        request = sender.request
+    request = sender.request
+    # A time limit is told twice, the second time without its request.
+    if request.id and isinstance(exception, WorkerLostError | TimeLimitExceeded):
         note_death(
             task=sender.name,
             queue=str((request.delivery_info or {}).get("routing_key") or ""),

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from apps.station.local import keeping
+from apps.station.local import keeping, procfile, watching
+from apps.station.local.environment import inherited, with_our_python
 from apps.station.local.errors import StationError
-from apps.station.local.instance import THROWAWAY
+from apps.station.local.instance import PROJECT, THROWAWAY
 from apps.station.local.local_station import LocalStation
 from apps.station.local.showing import print_addresses, print_states
 
@@ -106,6 +109,20 @@ def status(_: argparse.Namespace) -> int:
     return 0 if all(one.state == "RUNNING" for one in states) else 1
 
 
+def program(arguments: argparse.Namespace) -> int:
+    """Turn into a program of `deploy/Procfile`, with the environment there is; for systemd."""
+    environment = with_our_python(inherited())
+    (chosen,) = procfile.only(environment, arguments.program)
+    os.chdir(PROJECT)
+    os.execvpe(chosen.command[0], chosen.command, environment)  # noqa: S606 - its purpose
+
+
+def watch(arguments: argparse.Namespace) -> int:
+    """Kill programs that fall silent, so that the process manager starts them again."""
+    watching.watch(arguments.socket, patience_seconds=arguments.patience)
+    return 0
+
+
 def _add_command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND...")
 
@@ -136,6 +153,15 @@ def _parser() -> argparse.ArgumentParser:
     starting.set_defaults(verb=up)
     verbs.add_parser("down", help="end the lasting station").set_defaults(verb=down)
     verbs.add_parser("status", help="show what runs").set_defaults(verb=status)
+
+    turning = verbs.add_parser("program", help="become one program of deploy/Procfile")
+    turning.add_argument("program")
+    turning.set_defaults(verb=program)
+
+    watcher = verbs.add_parser("watch", help="kill programs that fall silent")
+    watcher.add_argument("--socket", type=Path, required=True)
+    watcher.add_argument("--patience", type=float, default=watching.PATIENCE_SECONDS)
+    watcher.set_defaults(verb=watch)
 
     executing = verbs.add_parser("exec", help="run a command within the lasting station")
     _add_command(executing)

@@ -53,6 +53,11 @@ def control_socket(folder: Path) -> Path:
     return private / "control.sock"
 
 
+def notify_socket(folder: Path) -> Path:
+    """Where the watchdog of the instance in `folder` listens: beside the process manager."""
+    return control_socket(folder).with_name("notify.sock")
+
+
 def _insist_on_private(folder: Path) -> None:
     status = folder.lstat()
     if status.st_uid != os.geteuid() or status.st_mode & 0o077 or folder.is_symlink():

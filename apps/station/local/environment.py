@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 # What would lead a throwaway station to somebody else's servers, accounts or settings. libpq reads
 # PG*, the SDK RESEND_*, Celery CELERY_*, and errors would be reported to a real SENTRY_DSN.
-_FOREIGN_NAMES = frozenset({"DATABASE_URL", "REDIS_URL", "PUBLIC_BASE_URL", "PORT"})
+_FOREIGN_NAMES = frozenset(
+    {"DATABASE_URL", "REDIS_URL", "PUBLIC_BASE_URL", "PORT", "NOTIFY_SOCKET"}
+)
 _FOREIGN_PREFIXES = ("FLUX_", "DJANGO_", "PG", "RESEND_", "CELERY_", "SENTRY_", "GUNICORN_")
 
 

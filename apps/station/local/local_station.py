@@ -19,6 +19,7 @@ import threading
 from typing import TYPE_CHECKING, NoReturn, Self
 
 from apps.station.local import processes
+from apps.station.local.controlling import notify_socket
 from apps.station.local.environment import (
     django_environment,
     inherited,
@@ -179,6 +180,7 @@ class LocalStation:
             # Django's settings need some address; nobody listens at this one.
             "REDIS_URL": f"redis://{LOOPBACK}:1/0",
             **servers.environment(),
+            "NOTIFY_SOCKET": str(notify_socket(self.folder)),
             **self._additions,
         }
         write_environment(self.folder / "environment", self.environment)

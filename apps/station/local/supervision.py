@@ -18,14 +18,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from apps.station.local import processes
-from apps.station.local.controlling import ask, control_socket, make_room
+from apps.station.local.controlling import ask, control_socket, make_room, notify_socket
 from apps.station.local.errors import NotReadyError, StationError
-from apps.station.local.programs import Program, write_private, write_spec
+from apps.station.local.programs import SERVER_TIER, Program, write_private, write_spec
+from apps.station.local.watching import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+WATCHDOG = "watchdog"
 _LEASH = Path(__file__).with_name("leash.py")
+_PROJECT = Path(__file__).resolve().parents[3]
 _RUNNING = 1  # supervisor.states.SupervisorStates
 _START_SECONDS = 15
 _END_SECONDS = 5
@@ -197,6 +200,17 @@ class Supervision:
         self._ask("reloadConfig")
         for program in programs:
             self._ask("addProcessGroup", program.name)
+
+    def add_watchdog(self, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        """Start the program that kills who falls silent; see `watching`.
+
+        Programs find it by NOTIFY_SOCKET, which must be in their environment.
+        """
+        command = (sys.executable, "-m", "apps.station.local", "watch")
+        options = ("--socket", str(notify_socket(self.folder)), "--patience", str(patience_seconds))
+        self.add(
+            Program(name=WATCHDOG, command=(*command, *options), folder=_PROJECT, tier=SERVER_TIER)
+        )
 
     def states(self) -> list[ProgramState]:
         """Every process of every program, servers first. Raises StationError if nobody answers."""

@@ -45,7 +45,7 @@ def var(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def few(tmp_path: Path) -> Path:
-    """Two programs in place of eleven, where it does not matter which they are."""
+    """Two programs in place of all, where it does not matter which they are."""
     path = tmp_path / "Procfile"
     lines = procfile.PROCFILE.read_text(encoding="utf-8").splitlines(keepends=True)
     path.write_text("".join(one for one in lines if one.startswith(("web:", "sweeper:"))))
@@ -72,7 +72,7 @@ def test_every_program_runs(addresses: keeping.Addresses, var: Path) -> None:
     running = _await_running(var)
 
     expected = {one.name for one in procfile.programs({"PORT": "1", "FLUX_VAR_DIR": "/"})}
-    assert set(running) == expected | {"postgres", "valkey", "resend-sandbox"}
+    assert set(running) == expected | {"postgres", "valkey", "resend-sandbox", "watchdog"}
 
 
 def test_web_answers_at_the_printed_addresses(addresses: keeping.Addresses) -> None:
