@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import re
 import time
+from typing import Any
 
 import pytest
 import resend
+from django.conf import settings
 
 from apps.station.outgoing.signing import make_secret, sign
 
@@ -64,3 +67,21 @@ def test_made_secret_has_as_many_bytes_as_the_standard_asks_for() -> None:
     assert secret.startswith("whsec_")
     assert 24 <= len(base64.b64decode(secret[6:])) <= 64
     assert secret != make_secret()
+
+
+def test_example_for_receivers_in_the_documentation_verifies() -> None:
+    document = (settings.BASE_DIR / "docs/webhooks.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"```python\n(.*?)```", document, flags=re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(example, names)  # noqa: S102 - what we tell others to run
+    new, old = make_secret(), make_secret()
+    now = int(time.time())
+
+    headers = sign(b'{"a": 1}', webhook_id="evt_1", timestamp=now, keys=[new, old])
+    stale = sign(b'{"a": 1}', webhook_id="evt_1", timestamp=now - 301, keys=[new])
+
+    assert names["verify"](new, headers, b'{"a": 1}')
+    assert names["verify"](old, headers, b'{"a": 1}')
+    assert not names["verify"](make_secret(), headers, b'{"a": 1}')
+    assert not names["verify"](new, headers, b'{"a": 2}')
+    assert not names["verify"](new, stale, b'{"a": 1}')
