@@ -58,6 +58,13 @@ format: venv ## Put the code into its form
 bench: venv ## Run all benchmarks, or one: make bench NAME=…
 	@exec $(PYTHON) -m tests.benchmarks $(NAME)
 
+.PHONY: browser
+browser: venv ## Drive admin in headless Chromium (installs it); pictures are left in var/browser
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r requirements/browser.txt
+	@sh deploy/find-chromium >/dev/null
+	@exec $(PYTHON) -m pytest tests/browser $(ARGS)
+
 .PHONY: faults
 faults: venv ## Send under fire, all scenarios or one: make faults NAME=…
 	@exec $(PYTHON) -m tests.faults $(NAME)
@@ -87,6 +94,6 @@ LOCKING := --quiet --generate-hashes --no-header --python-version 3.11 --univers
 
 .PHONY: clean
 clean: ## Remove the environment, caches and what throwaway runs left; never the data of `make up`
-	rm -rf $(VENV) var/demo* var/test* var/faults* var/bench* var/locks staticfiles
+	rm -rf $(VENV) var/demo* var/test* var/faults* var/bench* var/browser var/locks staticfiles
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find apps config tests -name __pycache__ -type d -prune -exec rm -rf {} +

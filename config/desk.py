@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.templatetags.static import static
+
 # Each line: the model, its icon (a Material symbol), its name where it differs from the model's.
 # A model without a page in admin is left out, and so is one of which the operator may see nothing.
 SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
@@ -61,6 +63,13 @@ UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Flux Station",
     "SITE_HEADER": "Flux Station",
     "SITE_SYMBOL": "hub",
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda _request: static("brands/icon.svg"),
+        },
+    ],
     "SITE_URL": None,
     "ENVIRONMENT": "apps.brands.admin.navigation.environment",
     "DASHBOARD_CALLBACK": "apps.station.desk.home.dashboard",
