@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import messages
@@ -23,7 +23,7 @@ from apps.mail.reports.wording import reason_in_words
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from django.http import HttpRequest, HttpResponse
+    from django.http import HttpRequest, HttpResponse, QueryDict
     from django.urls import URLPattern
 
     from apps.mail.admin.mailings import MailingAdmin
@@ -49,10 +49,11 @@ class ResolutionForm(forms.Form):
     )
     chosen = forms.TypedMultipleChoiceField(coerce=int, widget=forms.CheckboxSelectMultiple)
 
-    def __init__(self, data: object, found: Sequence[Message]) -> None:
-        super().__init__(data)  # type: ignore[arg-type] - a QueryDict, or None
-        self.fields["chosen"].choices = [(one.pk, one.address) for one in found]  # type: ignore[attr-defined]
-        self.fields["chosen"].error_messages["required"] = "Choose at least one mail."
+    def __init__(self, data: QueryDict | None, found: Sequence[Message]) -> None:
+        super().__init__(data)
+        chosen: Any = self.fields["chosen"]
+        chosen.choices = [(one.pk, one.address) for one in found]
+        chosen.error_messages["required"] = "Choose at least one mail."
 
     def clean(self) -> dict[str, object]:
         cleaned = super().clean() or self.cleaned_data
@@ -112,7 +113,7 @@ def _chosen(request: HttpRequest, found: Sequence[Message]) -> set[int]:
 
 
 def _resolve(request: HttpRequest, batch: Batch, form: ResolutionForm) -> bool:
-    by = user_actor(request.user)  # type: ignore[arg-type] - admin_view asks for a log-in
+    by = user_actor(request.user)
     said = form.cleaned_data
     try:
         with transaction.atomic():

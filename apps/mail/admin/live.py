@@ -149,11 +149,12 @@ def _by_whom(reason: str) -> str:
 
 def state_label(state: str) -> str:
     """The tone that a state is shown in: good, bad, warn or plain."""
-    return {
+    tones: dict[str, str] = {
         Message.State.SENT: "good",
         Message.State.FAILED: "bad",
         Message.State.UNKNOWN: "warn",
         Mailing.State.COMPLETED: "good",
         Mailing.State.PAUSED: "warn",
         Mailing.State.CANCELLED: "bad",
-    }.get(state, "plain")
+    }
+    return tones.get(state, "plain")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from django.http import HttpRequest, HttpResponse
+    from django.http.response import HttpResponseBase
     from django.urls import URLPattern
 
 LOOKED_AT_ONCE = 50
@@ -65,7 +66,7 @@ class MailingAdmin(ReadOnlyAdmin):
         ]
         return [*own, *super().get_urls()]
 
-    def page(self, route: str, view: Callable[..., HttpResponse], name: str) -> URLPattern:
+    def page(self, route: str, view: Callable[..., HttpResponseBase], name: str) -> URLPattern:
         return path(route, self.admin_site.admin_view(view), name=f"mail_mailing_{name}")
 
     def found(self, request: HttpRequest, mailing_id: int) -> Mailing:
@@ -137,7 +138,7 @@ class MailingAdmin(ReadOnlyAdmin):
     def pause(self, request: HttpRequest, mailing_id: int) -> HttpResponse:
         def step(mailing: Mailing) -> str:
             reason = request.POST.get("reason", "").strip()
-            by = user_actor(request.user)  # type: ignore[arg-type] - admin_view asks for a log-in
+            by = user_actor(request.user)
             mailings.pause(
                 mailing_id=mailing.pk, reason=f"{by}: {reason}" if reason else f"by {by}"
             )

@@ -62,7 +62,7 @@ def urls(desk: MailingAdmin) -> list[URLPattern]:
     below = "<int:mailing_id>/recipients/"
     return [
         desk.page(below, listing, "recipients"),
-        desk.page(f"{below}export/", export, "export"),  # type: ignore[arg-type] - it streams
+        desk.page(f"{below}export/", export, "export"),
         desk.page(f"{below}<int:message_id>/", message, "message"),
     ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
 
 from django.db import connection
@@ -110,7 +110,7 @@ def clicks_of_message(
     mailing: Mailing, message_id: int, *, limit: int = 50
 ) -> list[tuple[str, datetime]]:
     """The newest clicks in one message: link and time. One look-up per link of the mailing."""
-    params = {
+    params: dict[str, Any] = {
         "month": mailing.month, "mailing": mailing.pk, "message": message_id, "limit": limit,
     }  # fmt: skip
     with connection.cursor() as cursor:

@@ -93,12 +93,14 @@ _MATCHES = """
 class Walk:
     """One way through a mailing's messages, along one index.
 
-    Its statement looks at the next rows behind a place and yields those that match, each with its
-    own place. Beside them stands how far it has looked where its bound was met; null at its end.
+    `statement` looks at the next rows behind a place, at most at its bound, and yields those that
+    match, each with its own place. `end` tells the last row that it may have looked at, or nothing
+    where its bound was not met.
     """
 
     name: str
     statement: str
+    end: str
 
 
 def _walk(name: str, *, place: str, condition: str) -> Walk:
@@ -107,22 +109,22 @@ def _walk(name: str, *, place: str, condition: str) -> Walk:
     Not by `mailing_id = …`: the order would then be one of places alone, and another index on them
     look as good, which passes all messages of other mailings.
     """
-    statement = f"""
-WITH looked_at AS MATERIALIZED (
-    SELECT message.{place} AS place, message.* FROM mail_message message
+    behind = f"""
+      FROM mail_message message
      WHERE message.month = %(month)s
        AND (message.mailing_id, message.{place}) > (%(mailing)s, %(place)s)
        AND message.mailing_id <= %(mailing)s AND {condition}
-     ORDER BY message.mailing_id, message.{place} LIMIT %(bound)s
-)
-SELECT bound.reached, message.place, 0, {_COLUMNS}
-  FROM (SELECT CASE WHEN count(*) = %(bound)s THEN max(place) END AS reached FROM looked_at) bound
-  LEFT JOIN LATERAL (
-       SELECT * FROM looked_at message WHERE {_MATCHES} ORDER BY place LIMIT %(limit)s
-       ) message ON true
- ORDER BY message.place
+     ORDER BY message.mailing_id, message.{place}
 """
-    return Walk(name, statement)
+    return Walk(
+        name,
+        f"""
+SELECT message.{place}, 0, {_COLUMNS}
+  FROM (SELECT * {behind} LIMIT %(messages)s) message
+ WHERE {_MATCHES} ORDER BY message.mailing_id, message.{place} LIMIT %(limit)s
+""",
+        f"SELECT message.{place} {behind} OFFSET %(messages)s - 1 LIMIT 1",
+    )
 
 
 _EVERYBODY = _walk("everybody", place="contact_id", condition="idempotency_key IS NULL")
@@ -134,27 +136,24 @@ _WITHOUT_BATCH = _walk(
 
 def _by_batch(state: str, holds: str) -> Walk:
     """The messages of the batches whose own counts say that they hold some of the state."""
-    statement = f"""
-WITH looked_at AS MATERIALIZED (
-    SELECT id FROM mail_batch
-     WHERE mailing_id = %(mailing)s AND id >= %(place)s AND {holds}
-     ORDER BY id LIMIT {BATCHES_LOOKED_AT}
-)
-SELECT bound.reached, message.batch_id, message.id, {_COLUMNS}
-  FROM (SELECT CASE WHEN count(*) = {BATCHES_LOOKED_AT} THEN max(id) + 1 END AS reached
-          FROM looked_at) bound
-  LEFT JOIN LATERAL (
-       SELECT message.* FROM looked_at
-        CROSS JOIN LATERAL (
-              SELECT * FROM mail_message message
-               WHERE message.month = %(month)s AND message.batch_id = looked_at.id
-                 AND (looked_at.id > %(place)s OR message.id > %(within)s) AND {_MATCHES}
-              ) message
-        ORDER BY message.batch_id, message.id LIMIT %(limit)s
-       ) message ON true
- ORDER BY message.batch_id, message.id
+    batches = f"""
+     FROM mail_batch
+    WHERE mailing_id = %(mailing)s AND id >= %(place)s AND {holds} ORDER BY id
 """
-    return Walk(f"batch_{state}", statement)
+    return Walk(
+        f"batch_{state}",
+        f"""
+SELECT message.batch_id, message.id, {_COLUMNS}
+  FROM (SELECT id {batches} LIMIT %(batches)s) looked_at
+ CROSS JOIN LATERAL (
+       SELECT * FROM mail_message message
+        WHERE message.month = %(month)s AND message.batch_id = looked_at.id
+          AND (looked_at.id > %(place)s OR message.id > %(within)s) AND {_MATCHES}
+       ) message
+ ORDER BY looked_at.id, message.id LIMIT %(limit)s
+""",
+        f"SELECT id + 1 {batches} OFFSET %(batches)s - 1 LIMIT 1",
+    )
 
 
 _BY_STATE: dict[str, tuple[Walk, ...]] = {
@@ -166,31 +165,28 @@ _BY_STATE: dict[str, tuple[Walk, ...]] = {
 }
 
 # By the contact's address: the index of contacts compares bytes, so that a prefix is a range of it.
-_SEARCH = f"""
-WITH looked_at AS MATERIALIZED (
-    SELECT id, address FROM contacts_contact
-     WHERE brand_id = %(brand)s AND address > %(address)s
-       AND address >= %(search)s AND address < %(search_end)s
-     ORDER BY address LIMIT {ADDRESSES_LOOKED_AT}
-)
-SELECT bound.reached, message.found_address, 0, {_COLUMNS}
-  FROM (SELECT CASE WHEN count(*) = {ADDRESSES_LOOKED_AT} THEN max(address COLLATE "C") END
-               AS reached
-          FROM looked_at) bound
-  LEFT JOIN LATERAL (
-       SELECT looked_at.address AS found_address, message.* FROM looked_at
-        CROSS JOIN LATERAL (
-              SELECT * FROM mail_message message
-               WHERE message.month = %(month)s AND message.mailing_id = %(mailing)s
-                 AND message.contact_id = looked_at.id AND message.idempotency_key IS NULL
-                 AND (%(state)s = '' OR message.state = %(state)s)
-                 AND (%(reason)s = '' OR message.reason = %(reason)s)
-              ) message
-        ORDER BY looked_at.address LIMIT %(limit)s
-       ) message ON true
- ORDER BY message.found_address
+_CONTACTS = """
+     FROM contacts_contact
+    WHERE brand_id = %(brand)s AND address > %(address)s
+      AND address >= %(search)s AND address < %(search_end)s
+    ORDER BY address
 """
-_BY_ADDRESS = Walk("address", _SEARCH)
+_BY_ADDRESS = Walk(
+    "address",
+    f"""
+SELECT looked_at.address, 0, {_COLUMNS}
+  FROM (SELECT id, address {_CONTACTS} LIMIT %(addresses)s) looked_at
+ CROSS JOIN LATERAL (
+       SELECT * FROM mail_message message
+        WHERE message.month = %(month)s AND message.mailing_id = %(mailing)s
+          AND message.contact_id = looked_at.id AND message.idempotency_key IS NULL
+          AND (%(state)s = '' OR message.state = %(state)s)
+          AND (%(reason)s = '' OR message.reason = %(reason)s)
+       ) message
+ ORDER BY looked_at.address LIMIT %(limit)s
+""",
+    f"SELECT address {_CONTACTS} OFFSET %(addresses)s - 1 LIMIT 1",
+)
 
 
 @dataclass(frozen=True)
@@ -205,7 +201,10 @@ class _Place:
 def recipients(
     mailing: Mailing, question: Question, *, cursor: str = "", size: int = PAGE_SIZE
 ) -> RecipientPage:
-    """The next people, one or two statements a page. Raises `InvalidCursorError`."""
+    """The next people; two statements a page, four where a walk ends on it.
+
+    Raises `InvalidCursorError`.
+    """
     walks = _walks(mailing, question)
     place = _decode(cursor, walks)
     found: list[Recipient] = []
@@ -215,7 +214,7 @@ def recipients(
         found += [_recipient(row) for row in rows[:wanted]]
         if len(rows) > wanted:
             last = rows[wanted - 1]
-            return _page(found, walks, _Place(place.walk, last[1], last[2]))
+            return _page(found, walks, _Place(place.walk, last[0], last[1]))
         if reached is not None:
             return _page(found, walks, _Place(place.walk, reached))
         if place.walk + 1 == len(walks):
@@ -257,35 +256,38 @@ def _is_large(mailing: Mailing) -> bool:
 def _step(
     walk: Walk, mailing: Mailing, question: Question, place: _Place, limit: int
 ) -> tuple[list[tuple[Any, ...]], int | str | None]:
+    """The rows that match, and where it stopped looking if not at the end of the walk."""
     by_address = walk is _BY_ADDRESS
     search = question.search[:SEARCH_LIMIT].lower().replace("\x00", "")
-    unfiltered = not (question.state or question.reason or search)
+    params = {
+        "month": mailing.month,
+        "mailing": mailing.pk,
+        "brand": mailing.brand_id,
+        "state": question.state,
+        "reason": question.reason,
+        "search": search,
+        # The character after the last of ASCII: addresses have no other.
+        "search_end": search + "\x7f",
+        "place": 0 if by_address else place.behind or 0,
+        "address": (place.behind or "") if by_address else "",
+        "within": place.within,
+        "limit": limit,
+        "messages": LOOKED_AT,
+        "batches": BATCHES_LOOKED_AT,
+        "addresses": ADDRESSES_LOOKED_AT,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(
-            walk.statement,
-            {
-                "month": mailing.month,
-                "mailing": mailing.pk,
-                "brand": mailing.brand_id,
-                "state": question.state,
-                "reason": question.reason,
-                "search": search,
-                # The character after the last of ASCII: addresses have no other.
-                "search_end": search + "\x7f",
-                "place": 0 if by_address else place.behind or 0,
-                "address": (place.behind or "") if by_address else "",
-                "within": place.within,
-                "limit": limit,
-                "bound": limit if unfiltered else LOOKED_AT,
-            },
-        )
+        cursor.execute(walk.statement, params)
         rows = cursor.fetchall()
-    reached = rows[0][0]
-    return [row for row in rows if row[3] is not None], reached
+        if len(rows) == limit:
+            return rows, None
+        cursor.execute(walk.end, params)
+        end = cursor.fetchone()
+    return rows, end[0] if end else None
 
 
 def _recipient(row: tuple[Any, ...]) -> Recipient:
-    return Recipient(*row[3:])
+    return Recipient(*row[2:])
 
 
 def _page(found: Sequence[Recipient], walks: tuple[Walk, ...], place: _Place) -> RecipientPage:

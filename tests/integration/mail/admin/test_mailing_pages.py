@@ -169,7 +169,7 @@ def test_export_needs_its_right(house: House, mailing: Mailing, log_in: LogIn) -
 
     assert viewer.get(address).status_code == 403
     answer = exporter.get(address)
-    lines = b"".join(answer).decode().splitlines()  # type: ignore[call-overload] - it streams
+    lines = b"".join(answer).decode().splitlines()
 
     assert len(lines) == 5
     assert answer["Content-Disposition"] == f'attachment; filename="recipients-{mailing.pk}.csv"'

@@ -33,18 +33,15 @@ HOME = "/admin/"
 
 @pytest.fixture
 def log_in(db: None) -> Callable[..., Client]:
-    def make(brand: Brand | None, *rights: Right, name: str = "anna") -> Client:
+    def make(brand: Brand, *rights: Right, name: str = "anna") -> Client:
         user = get_user_model().objects.create_user(name, password="x", is_staff=True)
-        for right in rights if brand else ():
+        for right in rights:
             Grant.objects.create(user=user, brand=brand, right=right)
         client = Client()
         client.force_login(user)
         return client
 
     return make
-
-
-LogIn = "Callable[..., Client]"
 
 
 def busy(name: str) -> Brand:
@@ -129,7 +126,7 @@ def test_home_shows_no_other_brand(log_in: Callable[..., Client]) -> None:
 def test_home_without_rights_says_so(log_in: Callable[..., Client]) -> None:
     busy("Acme")
 
-    page = log_in(None).get(HOME).content.decode()
+    page = log_in(BrandFactory.create()).get(HOME).content.decode()
 
     assert "Acme" not in page
     assert "You hold no right on any brand yet" in page
