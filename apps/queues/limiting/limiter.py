@@ -18,6 +18,7 @@ from apps.queues.limiting.broker_script import BrokerScript, Caller, Reply
 from apps.queues.limiting.classes import CallClass
 from apps.queues.limiting.own_pace import OwnPace
 from apps.queues.limiting.rates import (
+    BULK_REACH_S,
     LATE_S,
     LONGEST_FREEZE_S,
     LONGEST_WAIT_MS,
@@ -316,7 +317,8 @@ def _check_waits(max_wait_ms: int, lead_ms: int) -> None:
 def _held(retry_in_s: float, reason: HeldReason, max_wait_s: float) -> Held:
     """Whoever was held comes back spread over a quarter of the wait, not all at one moment.
 
-    By then the newest slot still lies most of the wait ahead: no slot goes unused for it.
+    By then the newest slot still lies most of the wait ahead: no slot goes unused for it. Bulk's
+    slots never lie further ahead than `BULK_REACH_S`, however long it offered to wait.
     """
-    spread = random.uniform(0, max_wait_s / 4)  # noqa: S311 - spreading, not secrecy
+    spread = random.uniform(0, min(max_wait_s, BULK_REACH_S) / 4)  # noqa: S311 - not secrecy
     return Held(retry_in_s=retry_in_s + spread, reason=reason)

@@ -26,6 +26,9 @@ FACTOR_FLOOR = 0.1
 RECOVERY_PER_S = 1 / 6
 """A halved pace is whole again after three seconds, one at the floor after five and a half."""
 
+BULK_REACH_S = 0.5
+"""How far ahead bulk may reserve at most; `BEHIND` in `limiter.lua`."""
+
 LONGEST_FREEZE_S = 300.0
 """A freeze stops a whole account: whatever the provider says, ask again after five minutes."""
 

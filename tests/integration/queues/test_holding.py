@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.django_db
 RUN = 3
-HOLD = 0.3
+HOLD = 1.0
 _numbers = itertools.count()
 
 
