@@ -65,7 +65,7 @@ def _estimates(topic_ids: list[int]) -> dict[int, int]:
 
 def _rounded(number: int) -> int:
     """To two figures: more would claim to know."""
-    step = 10 ** max(0, int(math.log10(number)) - 1)
+    step: int = 10 ** max(0, int(math.log10(number)) - 1)
     return round(number / step) * step
 
 

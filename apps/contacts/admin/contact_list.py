@@ -96,7 +96,7 @@ def _topics(page: Sequence[Contact]) -> defaultdict[int, list[str]]:
 def _reasons(
     page: Sequence[Contact],
 ) -> defaultdict[str, list[tuple[SuppressionReason, int | None]]]:
-    found = defaultdict(list)
+    found: defaultdict[str, list[tuple[SuppressionReason, int | None]]] = defaultdict(list)
     held = Suppression.objects.active().filter(address__in=[one.address for one in page])
     for address, reason, brand_id in held.values_list("address", "reason", "brand_id"):
         found[str(address)].append((SuppressionReason(reason), brand_id))

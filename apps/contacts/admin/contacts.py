@@ -71,7 +71,7 @@ class ContactAdmin(PeopleAdmin):
         more = len(contact.page_topics) - len(shown)
         return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
-    def get_changelist(self, _request: HttpRequest, **_kwargs: Any) -> type[ContactChangeList]:
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ContactChangeList]:  # noqa: ARG002
         return ContactChangeList
 
     def get_search_results(

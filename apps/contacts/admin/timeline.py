@@ -72,7 +72,7 @@ def _of_record(record: ConsentRecord, files: dict[int, tuple[str, str]]) -> Mome
     found = _IMPORT.fullmatch(record.detail)
     name, link = files.get(int(found[1]), ("", "")) if found else ("", "")
     topic = f": {record.topic.name}" if record.topic else ""
-    facts = (
+    facts = _told(
         ("by", record.get_source_display()),
         ("file" if name else "detail", name or record.detail),
         ("told", record.text_shown),
@@ -82,7 +82,7 @@ def _of_record(record: ConsentRecord, files: dict[int, tuple[str, str]]) -> Mome
     return Moment(
         record.occurred_at,
         f"{kind.label}{topic}",
-        tuple((word, text) for word, text in facts if text),
+        facts,
         _TONES.get(kind, ""),
         link,
     )
@@ -90,18 +90,16 @@ def _of_record(record: ConsentRecord, files: dict[int, tuple[str, str]]) -> Mome
 
 def _of_suppression(one: Suppression) -> Iterator[Moment]:
     where = f"for {one.brand.name}" if one.brand else "for all brands"
-    facts = (("by", one.get_origin_display()), ("detail", one.detail))
     reason = one.get_reason_display()
-    yield Moment(
-        one.created_at,
-        f"suppressed {where}: {reason}",
-        tuple((word, text) for word, text in facts if text),
-        "bad",
-    )
+    begun = _told(("by", one.get_origin_display()), ("detail", one.detail))
+    yield Moment(one.created_at, f"suppressed {where}: {reason}", begun, "bad")
     if one.lifted_at:
-        lifted = (("by", one.lifted_by), ("because", one.lift_note))
-        facts = tuple((word, text) for word, text in lifted if text)
-        yield Moment(one.lifted_at, f"suppression lifted: {reason}", facts, "good")
+        lifted = _told(("by", one.lifted_by), ("because", one.lift_note))
+        yield Moment(one.lifted_at, f"suppression lifted: {reason}", lifted, "good")
+
+
+def _told(*facts: tuple[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple((word, text) for word, text in facts if text)
 
 
 def _files(records: Sequence[ConsentRecord]) -> dict[int, tuple[str, str]]:

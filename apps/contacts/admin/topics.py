@@ -45,7 +45,7 @@ class TopicAdmin(BrandScopedAdmin):
         known = getattr(topic, "opt_ins", None)
         return str(known or count_opt_ins([topic.pk])[topic.pk])
 
-    def get_changelist(self, _request: HttpRequest, **_kwargs: Any) -> type[TopicChangeList]:
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[TopicChangeList]:  # noqa: ARG002
         return TopicChangeList
 
     def get_readonly_fields(self, request: HttpRequest, obj: Topic | None = None) -> list[Any]:

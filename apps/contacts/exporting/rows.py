@@ -117,7 +117,7 @@ def _opted_in(page: Sequence[Contact]) -> defaultdict[int, list[str]]:
 
 def _suppressed(addresses: Collection[str]) -> defaultdict[str, list[tuple[str, int | None]]]:
     found = Suppression.objects.active().filter(address__in=addresses)
-    reasons = defaultdict(list)
+    reasons: defaultdict[str, list[tuple[str, int | None]]] = defaultdict(list)
     for address, reason, brand_id in found.values_list("address", "reason", "brand_id"):
         reasons[str(address)].append((reason, brand_id))
     return reasons

@@ -34,9 +34,9 @@ def fill(topic: Topic, number: int) -> None:
 
 
 def test_few_are_counted_exactly(brand: Brand) -> None:
-    topic, empty = TopicFactory(brand=brand), TopicFactory(brand=brand)
+    topic, empty = TopicFactory.create(brand=brand), TopicFactory.create(brand=brand)
     fill(topic, 3)
-    TopicSubscriptionFactory(topic=topic, state=TopicState.OPT_OUT)
+    TopicSubscriptionFactory.create(topic=topic, state=TopicState.OPT_OUT)
 
     counts = count_opt_ins([topic.pk, empty.pk])
 
@@ -44,7 +44,7 @@ def test_few_are_counted_exactly(brand: Brand) -> None:
 
 
 def test_many_are_estimated_in_two_figures(brand: Brand) -> None:
-    large, small = TopicFactory(brand=brand), TopicFactory(brand=brand)
+    large, small = TopicFactory.create(brand=brand), TopicFactory.create(brand=brand)
     fill(large, 12_345)
     fill(small, 7)
 
@@ -56,7 +56,7 @@ def test_many_are_estimated_in_two_figures(brand: Brand) -> None:
 
 
 def test_any_number_of_topics_takes_two_statements(brand: Brand) -> None:
-    topics = [TopicFactory(brand=brand) for _ in range(4)]
+    topics = [TopicFactory.create(brand=brand) for _ in range(4)]
     for topic in topics[:2]:
         fill(topic, counting.COUNTED_EXACTLY + 5)
 

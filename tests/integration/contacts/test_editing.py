@@ -57,7 +57,7 @@ def test_added_contact_has_details_and_evidence(brand: Brand) -> None:
 
 
 def test_adding_somebody_who_left_does_not_bring_them_back(brand: Brand) -> None:
-    left = ContactFactory(
+    left = ContactFactory.create(
         brand=brand, email="anna@people.example", status=ContactStatus.UNSUBSCRIBED
     )
 
@@ -106,7 +106,7 @@ def test_what_cannot_be_stored_is_refused_by_field(
 
 
 def test_edit_tells_whether_it_changed_anything(brand: Brand) -> None:
-    contact = ContactFactory(brand=brand, first_name="Anna", last_name="")
+    contact = ContactFactory.create(brand=brand, first_name="Anna", last_name="")
     details = Details(first_name="Bert", traits={"visits": 3})
 
     first = editing.edit_contact(contact_id=contact.pk, details=details, now=NOW)
@@ -122,7 +122,7 @@ def test_edit_tells_whether_it_changed_anything(brand: Brand) -> None:
 
 
 def test_erased_contact_is_not_edited(brand: Brand) -> None:
-    contact = ContactFactory(brand=brand, erased_at=NOW)
+    contact = ContactFactory.create(brand=brand, erased_at=NOW)
 
     with pytest.raises(ErasedContactError):
         editing.edit_contact(contact_id=contact.pk, details=Details(first_name="A"), now=NOW)
@@ -134,7 +134,7 @@ def test_contact_that_is_gone_is_not_edited(brand: Brand) -> None:
 
 
 def test_topic_is_opted_in_to_and_left_with_evidence(brand: Brand) -> None:
-    contact, topic = ContactFactory(brand=brand), TopicFactory(brand=brand)
+    contact, topic = ContactFactory.create(brand=brand), TopicFactory.create(brand=brand)
 
     for state in (TopicState.OPT_IN, TopicState.OPT_OUT, TopicState.OPT_OUT):
         editing.set_topic(contact_id=contact.pk, topic_id=topic.pk, state=state, evidence=TOLD)

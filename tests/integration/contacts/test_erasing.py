@@ -31,7 +31,7 @@ def erase(contact: Contact) -> int:
 
 
 def test_address_names_and_traits_go_and_a_digest_stays(brand: Brand) -> None:
-    contact = ContactFactory(
+    contact = ContactFactory.create(
         brand=brand,
         email="Anna@people.example",
         locale="de",
@@ -44,7 +44,7 @@ def test_address_names_and_traits_go_and_a_digest_stays(brand: Brand) -> None:
         origin=SuppressionOrigin.PROVIDER,
         now=NOW,
     )
-    record = ConsentRecordFactory(contact=contact)
+    record = ConsentRecordFactory.create(contact=contact)
 
     erased = erase(contact)
 
@@ -61,8 +61,8 @@ def test_address_names_and_traits_go_and_a_digest_stays(brand: Brand) -> None:
 
 
 def test_all_brands_lose_the_person(brand: Brand) -> None:
-    here = ContactFactory(brand=brand, email="anna@people.example")
-    there = ContactFactory(brand=BrandFactory(), email="anna@people.example")
+    here = ContactFactory.create(brand=brand, email="anna@people.example")
+    there = ContactFactory.create(brand=BrandFactory.create(), email="anna@people.example")
 
     knowing = erasing.brand_ids_knowing("anna@people.example")
     erased = erase(here)
@@ -75,7 +75,7 @@ def test_all_brands_lose_the_person(brand: Brand) -> None:
 
 
 def test_erased_person_cannot_be_subscribed_again(brand: Brand) -> None:
-    erase(ContactFactory(brand=brand, email="anna@people.example"))
+    erase(ContactFactory.create(brand=brand, email="anna@people.example"))
     proof = Evidence(source=ConsentSource.FORM, occurred_at=NOW)
 
     with pytest.raises(ErasedAddressError):
@@ -83,7 +83,7 @@ def test_erased_person_cannot_be_subscribed_again(brand: Brand) -> None:
 
 
 def test_second_erasure_is_told(brand: Brand) -> None:
-    contact = ContactFactory(brand=brand)
+    contact = ContactFactory.create(brand=brand)
     erase(contact)
 
     with pytest.raises(ErasedContactError):

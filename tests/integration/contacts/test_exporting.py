@@ -50,16 +50,20 @@ def of(brand: Brand) -> ContactQuerySet:
 
 
 def test_line_tells_person_topics_suppressions_and_traits(brand: Brand) -> None:
-    contact = ContactFactory(
+    contact = ContactFactory.create(
         brand=brand, email="Anna@people.example", traits={"city": "Graz", "visits": 3}
     )
-    TopicSubscriptionFactory(contact=contact, topic=TopicFactory(brand=brand, slug="weekly"))
-    TopicSubscriptionFactory(
-        contact=contact, topic=TopicFactory(brand=brand, slug="offers"), state=TopicState.OPT_OUT
+    TopicSubscriptionFactory.create(
+        contact=contact, topic=TopicFactory.create(brand=brand, slug="weekly")
     )
-    SuppressionFactory(address=contact.address)
-    SuppressionFactory(
-        address=contact.address, brand=BrandFactory(), reason=SuppressionReason.COMPLAINT
+    TopicSubscriptionFactory.create(
+        contact=contact,
+        topic=TopicFactory.create(brand=brand, slug="offers"),
+        state=TopicState.OPT_OUT,
+    )
+    SuppressionFactory.create(address=contact.address)
+    SuppressionFactory.create(
+        address=contact.address, brand=BrandFactory.create(), reason=SuppressionReason.COMPLAINT
     )
 
     (line,) = exported(of(brand))
@@ -72,7 +76,7 @@ def test_line_tells_person_topics_suppressions_and_traits(brand: Brand) -> None:
 
 @pytest.mark.parametrize("text", ["=1+1", "+49", "-2", "@cmd", "\tx", "'=x"])
 def test_cell_that_starts_a_formula_is_escaped(brand: Brand, text: str) -> None:
-    ContactFactory(brand=brand, first_name=text, traits={"=key": text})
+    ContactFactory.create(brand=brand, first_name=text, traits={"=key": text})
 
     (line,) = exported(of(brand))
 
@@ -82,7 +86,7 @@ def test_cell_that_starts_a_formula_is_escaped(brand: Brand, text: str) -> None:
 
 def test_many_traits_share_a_column(brand: Brand, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "TRAIT_COLUMNS", 1)
-    ContactFactory(brand=brand, traits={"a": "1", "b": "2"})
+    ContactFactory.create(brand=brand, traits={"a": "1", "b": "2"})
 
     (line,) = exported(of(brand))
 
@@ -93,8 +97,8 @@ def test_page_of_any_size_takes_three_queries(
     brand: Brand, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     for _ in range(20):
-        contact = ContactFactory(brand=brand)
-        TopicSubscriptionFactory(contact=contact)
+        contact = ContactFactory.create(brand=brand)
+        TopicSubscriptionFactory.create(contact=contact)
     layout = lay_out(of(brand))
     pages = read_pages(of(brand), layout)
 
@@ -117,7 +121,7 @@ def test_killed_export_goes_on_and_is_whole(
 ) -> None:
     monkeypatch.setattr(rows, "PAGE_ROWS", 3)
     for _ in range(8):
-        ContactFactory(brand=brand)
+        ContactFactory.create(brand=brand)
     path, whole = tmp_path / "people.csv", tmp_path / "whole.csv"
 
     def die(progress: writing.ExportProgress) -> None:
@@ -130,7 +134,7 @@ def test_killed_export_goes_on_and_is_whole(
     with pytest.raises(_KilledError):
         _export(brand, path, on_progress=die)
     assert writing.goes_on_at(path, QUESTION) == 3
-    ContactFactory(brand=brand)  # joins meanwhile
+    ContactFactory.create(brand=brand)  # joins meanwhile
     written = _export(brand, path)
     Contact.objects.order_by("-pk").first().delete()  # type: ignore[union-attr] # there are some
     _export(brand, whole)
@@ -141,7 +145,7 @@ def test_killed_export_goes_on_and_is_whole(
 
 
 def test_file_is_for_its_owner_alone(brand: Brand, tmp_path: Path) -> None:
-    ContactFactory(brand=brand)
+    ContactFactory.create(brand=brand)
 
     _export(brand, tmp_path / "people.csv")
 
@@ -162,7 +166,7 @@ def test_unfinished_export_of_another_question_is_not_gone_on_with(
     brand: Brand, tmp_path: Path
 ) -> None:
     path = tmp_path / "people.csv"
-    ContactFactory(brand=brand)
+    ContactFactory.create(brand=brand)
 
     def die(_: writing.ExportProgress) -> None:
         raise _KilledError
@@ -181,15 +185,15 @@ def test_unfinished_export_of_another_question_is_not_gone_on_with(
 def test_command_exports_what_its_filters_say(
     brand: Brand, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    topic = TopicFactory(brand=brand, slug="weekly")
-    wanted = ContactFactory(brand=brand, email="anna@people.example")
-    TopicSubscriptionFactory(contact=wanted, topic=topic)
-    ContactFactory(brand=brand, email="anne@people.example")
-    left = ContactFactory(
+    topic = TopicFactory.create(brand=brand, slug="weekly")
+    wanted = ContactFactory.create(brand=brand, email="anna@people.example")
+    TopicSubscriptionFactory.create(contact=wanted, topic=topic)
+    ContactFactory.create(brand=brand, email="anne@people.example")
+    left = ContactFactory.create(
         brand=brand, email="anno@people.example", status=ContactStatus.UNSUBSCRIBED
     )
-    TopicSubscriptionFactory(contact=left, topic=topic)
-    ContactFactory(brand=BrandFactory(), email="ann@people.example")
+    TopicSubscriptionFactory.create(contact=left, topic=topic)
+    ContactFactory.create(brand=BrandFactory.create(), email="ann@people.example")
     path = tmp_path / "people.csv"
 
     call_command(
@@ -219,7 +223,7 @@ def test_command_does_not_export_half_a_search(
     brand: Brand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("apps.contacts.management.commands.export_contacts.FOUND_AT_MOST", 1)
-    ContactFactory(brand=brand, email="anna@people.example")
+    ContactFactory.create(brand=brand, email="anna@people.example")
 
     with pytest.raises(CommandError, match="type more"):
         call_command("export_contacts", tmp_path / "x.csv", brand=brand.slug, search="ann")

@@ -24,7 +24,7 @@ def lift(suppression_id: int, note: str = "has a new mailbox") -> bool:
 def test_bounce_and_block_are_lifted_with_a_note_and_stay_as_history(
     reason: SuppressionReason,
 ) -> None:
-    held = SuppressionFactory(reason=reason)
+    held = SuppressionFactory.create(reason=reason)
 
     first, second = lift(held.pk), lift(held.pk, "again")
 
@@ -35,7 +35,9 @@ def test_bounce_and_block_are_lifted_with_a_note_and_stay_as_history(
 
 
 def test_complaint_stays() -> None:
-    held = SuppressionFactory(reason=SuppressionReason.COMPLAINT, brand=BrandFactory())
+    held = SuppressionFactory.create(
+        reason=SuppressionReason.COMPLAINT, brand=BrandFactory.create()
+    )
 
     with pytest.raises(NotLiftableError, match="complaint stays"):
         lift(held.pk)
@@ -45,7 +47,7 @@ def test_complaint_stays() -> None:
 
 
 def test_erasure_stays() -> None:
-    held = SuppressionFactory(
+    held = SuppressionFactory.create(
         reason=SuppressionReason.ERASED, address=None, address_digest=b"x" * 32, digest_version=1
     )
 
@@ -55,7 +57,7 @@ def test_erasure_stays() -> None:
 
 @pytest.mark.parametrize("note", ["", "  ", "x" * 201])
 def test_note_is_asked_for(note: str) -> None:
-    held = SuppressionFactory()
+    held = SuppressionFactory.create()
 
     with pytest.raises(NotLiftableError, match="in a note"):
         lift(held.pk, note)

@@ -40,16 +40,18 @@ pytestmark = pytest.mark.django_db
     ],
 )
 def test_contact_is_found_by_address_or_names(brand: Brand, term: str) -> None:
-    anna = ContactFactory(
+    anna = ContactFactory.create(
         brand=brand,
         email="anna@people.example",
         first_name="Anna-Karenina",
         last_name="Karenin",
     )
-    other = ContactFactory(
+    other = ContactFactory.create(
         brand=brand, email="x@people.example", first_name="Anna-Karenina", last_name="Älvsborg"
     )
-    ContactFactory(brand=brand, email="bert@people.example", first_name="Bert", last_name="B")
+    ContactFactory.create(
+        brand=brand, email="bert@people.example", first_name="Bert", last_name="B"
+    )
 
     found = find_contacts(term, brand_ids=[brand.pk])
 
@@ -59,13 +61,13 @@ def test_contact_is_found_by_address_or_names(brand: Brand, term: str) -> None:
 
 @pytest.mark.parametrize("term", ["", "   ", "%", "_nna", "a\\", "nna", "x" * 300, "\0"])
 def test_what_begins_nothing_finds_nobody(brand: Brand, term: str) -> None:
-    ContactFactory(brand=brand, email="anna@people.example", first_name="Anna")
+    ContactFactory.create(brand=brand, email="anna@people.example", first_name="Anna")
 
     assert find_contacts(term, brand_ids=[brand.pk]) == []
 
 
 def test_other_brands_are_not_searched(brand: Brand) -> None:
-    ContactFactory(brand=BrandFactory(), email="anna@people.example")
+    ContactFactory.create(brand=BrandFactory.create(), email="anna@people.example")
 
     assert find_contacts("anna@people.example", brand_ids=[brand.pk]) == []
     assert find_contacts("anna", brand_ids=[]) == []
@@ -133,9 +135,11 @@ def test_history_of_an_address_is_read_by_index(crowd: Brand) -> None:
 
 
 def test_suppressions_are_found_by_beginning_active_and_lifted(brand: Brand) -> None:
-    held = SuppressionFactory(address="anna@people.example")
-    lifted = SuppressionFactory(address="anne@people.example", lifted_at=NOW, lifted_by="bert")
-    SuppressionFactory(address="bert@people.example")
+    held = SuppressionFactory.create(address="anna@people.example")
+    lifted = SuppressionFactory.create(
+        address="anne@people.example", lifted_at=NOW, lifted_by="bert"
+    )
+    SuppressionFactory.create(address="bert@people.example")
 
     assert sorted(find_suppressions("ANN")) == [held.pk, lifted.pk]
     assert find_suppressions("anna@people.example") == [held.pk]

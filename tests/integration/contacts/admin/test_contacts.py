@@ -50,11 +50,11 @@ def text(response: Any) -> str:
 
 
 def crowd(brand: Brand, number: int) -> None:
-    topic = TopicFactory(brand=brand)
+    topic = TopicFactory.create(brand=brand)
     for _ in range(number):
-        contact = ContactFactory(brand=brand)
-        TopicSubscriptionFactory(contact=contact, topic=topic)
-        SuppressionFactory(address=contact.address)
+        contact = ContactFactory.create(brand=brand)
+        TopicSubscriptionFactory.create(contact=contact, topic=topic)
+        SuppressionFactory.create(address=contact.address)
 
 
 def test_list_takes_the_same_queries_for_any_number(brand: Brand, log_in: LogIn) -> None:
@@ -75,7 +75,7 @@ def test_list_takes_the_same_queries_for_any_number(brand: Brand, log_in: LogIn)
 def test_no_statement_of_the_list_reads_all_contacts(
     brand: Brand, log_in: LogIn, query: str
 ) -> None:
-    topic = TopicFactory(brand=brand)
+    topic = TopicFactory.create(brand=brand)
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO contacts_contact (brand_id, email, address, status)"
@@ -114,7 +114,7 @@ def _plan(statement: str) -> str:
 
 def test_contacts_of_other_brands_are_not_there(brand: Brand, log_in: LogIn) -> None:
     anna = log_in(brand, *Right)
-    other = ContactFactory(brand=BrandFactory(), email="secret@people.example")
+    other = ContactFactory.create(brand=BrandFactory.create(), email="secret@people.example")
 
     answers = {
         "list": text(anna.get(LIST)),
@@ -133,15 +133,15 @@ def test_contacts_of_other_brands_are_not_there(brand: Brand, log_in: LogIn) -> 
 
 def test_person_page_takes_the_same_queries_for_any_history(brand: Brand, log_in: LogIn) -> None:
     anna = log_in(brand, *Right)
-    contact = ContactFactory(brand=brand)
-    ConsentRecordFactory(contact=contact, kind=ConsentKind.IMPORTED, detail="import 1")
-    SuppressionFactory(address=contact.address)
+    contact = ContactFactory.create(brand=brand)
+    ConsentRecordFactory.create(contact=contact, kind=ConsentKind.IMPORTED, detail="import 1")
+    SuppressionFactory.create(address=contact.address)
     with CaptureQueriesContext(connection) as few:
         anna.get(page(contact))
     for _ in range(10):
-        one = TopicSubscriptionFactory(contact=contact)
-        ConsentRecordFactory(contact=contact, kind=ConsentKind.TOPIC_OPT_IN, topic=one.topic)
-        SuppressionFactory(
+        one = TopicSubscriptionFactory.create(contact=contact)
+        ConsentRecordFactory.create(contact=contact, kind=ConsentKind.TOPIC_OPT_IN, topic=one.topic)
+        SuppressionFactory.create(
             address=contact.address,
             reason=SuppressionReason.BLOCKED,
             brand=brand,
@@ -158,8 +158,8 @@ def test_person_page_takes_the_same_queries_for_any_history(brand: Brand, log_in
 
 
 def test_person_page_tells_what_reaches_them_and_why_not(brand: Brand, superuser: Client) -> None:
-    contact = ContactFactory(brand=brand)
-    SuppressionFactory(address=contact.address, detail="event evt_1")
+    contact = ContactFactory.create(brand=brand)
+    SuppressionFactory.create(address=contact.address, detail="event evt_1")
 
     shown = text(superuser.get(page(contact)))
 
@@ -181,7 +181,7 @@ def test_section_of_a_room_above_is_shown(
     template = "unfold/helpers/label.html"
     register_section(Section("mail", "Their mail", template, some))
     register_section(Section("texts", "Their texts", template, none))
-    contact = ContactFactory(brand=brand)
+    contact = ContactFactory.create(brand=brand)
 
     shown = text(superuser.get(page(contact)))
 
@@ -191,7 +191,7 @@ def test_section_of_a_room_above_is_shown(
 
 def test_viewer_sees_everything_and_changes_nothing(brand: Brand, log_in: LogIn) -> None:
     anna = log_in(brand, Right.VIEW)
-    contact = ContactFactory(brand=brand, traits={"city": "Graz"})
+    contact = ContactFactory.create(brand=brand, traits={"city": "Graz"})
 
     shown = text(anna.get(page(contact)))
 
@@ -218,7 +218,7 @@ def details(**changed: Any) -> dict[str, Any]:
 
 def test_details_and_traits_are_saved(brand: Brand, log_in: LogIn) -> None:
     anna = log_in(brand, Right.EDIT)
-    contact = ContactFactory(brand=brand, traits={"city": "Graz", "visits": 12})
+    contact = ContactFactory.create(brand=brand, traits={"city": "Graz", "visits": 12})
 
     answer = anna.post(page(contact, "details"), details())
 
@@ -240,7 +240,7 @@ def test_wrong_detail_is_told_beside_its_field(
     brand: Brand, log_in: LogIn, changed: dict[str, Any], told: str
 ) -> None:
     anna = log_in(brand, Right.EDIT)
-    contact = ContactFactory(brand=brand, first_name="Before")
+    contact = ContactFactory.create(brand=brand, first_name="Before")
 
     answer = anna.post(page(contact, "details"), details(**changed))
 
@@ -252,9 +252,9 @@ def test_wrong_detail_is_told_beside_its_field(
 
 def test_wishes_are_followed_with_evidence(brand: Brand, log_in: LogIn) -> None:
     anna = log_in(brand, Right.EDIT)
-    weekly, offers = TopicFactory(brand=brand), TopicFactory(brand=brand)
-    contact = ContactFactory(brand=brand)
-    TopicSubscriptionFactory(contact=contact, topic=weekly)
+    weekly, offers = TopicFactory.create(brand=brand), TopicFactory.create(brand=brand)
+    contact = ContactFactory.create(brand=brand)
+    TopicSubscriptionFactory.create(contact=contact, topic=weekly)
     wanted = {
         "status": "unsubscribed",
         f"topic_{weekly.pk}": "opt_out",
@@ -277,7 +277,7 @@ def test_wishes_are_followed_with_evidence(brand: Brand, log_in: LogIn) -> None:
 
 def test_person_who_left_comes_back_by_their_own_wish(brand: Brand, log_in: LogIn) -> None:
     anna = log_in(brand, Right.EDIT)
-    contact = ContactFactory(brand=brand, status=ContactStatus.UNSUBSCRIBED)
+    contact = ContactFactory.create(brand=brand, status=ContactStatus.UNSUBSCRIBED)
 
     anna.post(page(contact, "wishes"), {"status": "subscribed", "told": "wrote a letter"})
 
@@ -288,7 +288,7 @@ def test_person_who_left_comes_back_by_their_own_wish(brand: Brand, log_in: LogI
 
 def test_wish_without_evidence_is_not_followed(brand: Brand, log_in: LogIn) -> None:
     anna = log_in(brand, Right.EDIT)
-    contact = ContactFactory(brand=brand)
+    contact = ContactFactory.create(brand=brand)
 
     answer = anna.post(page(contact, "wishes"), {"status": "unsubscribed", "told": " "})
 
@@ -314,7 +314,7 @@ def test_contact_is_added(brand: Brand, log_in: LogIn) -> None:
 
 def test_known_contact_is_pointed_to(brand: Brand, log_in: LogIn) -> None:
     anna = log_in(brand, Right.EDIT)
-    known = ContactFactory(brand=brand, email="new@people.example")
+    known = ContactFactory.create(brand=brand, email="new@people.example")
 
     answer = anna.post(f"{LIST}add/", new(brand))
 
@@ -325,7 +325,7 @@ def test_known_contact_is_pointed_to(brand: Brand, log_in: LogIn) -> None:
 def test_contact_of_a_brand_without_right_is_not_added(brand: Brand, log_in: LogIn) -> None:
     anna = log_in(brand, Right.EDIT)
 
-    answer = anna.post(f"{LIST}add/", new(BrandFactory()))
+    answer = anna.post(f"{LIST}add/", new(BrandFactory.create()))
 
     assert answer.status_code == 200
     assert not Contact.objects.exists()
@@ -343,7 +343,7 @@ def test_new_contact_needs_consent_or_waits(brand: Brand, log_in: LogIn) -> None
 
 def test_person_is_erased_after_the_address_was_typed(brand: Brand, log_in: LogIn) -> None:
     anna = log_in(brand, Right.ERASE)
-    contact = ContactFactory(brand=brand, email="Anna@people.example")
+    contact = ContactFactory.create(brand=brand, email="Anna@people.example")
 
     wrong = anna.post(page(contact, "erase"), {"typed": "bert@people.example"})
     contact.refresh_from_db()
@@ -359,7 +359,7 @@ def test_person_is_erased_after_the_address_was_typed(brand: Brand, log_in: LogI
 
 def test_editor_without_the_right_erases_nobody(brand: Brand, log_in: LogIn) -> None:
     anna = log_in(brand, Right.EDIT, Right.EXPORT)
-    contact = ContactFactory(brand=brand, email="anna@people.example")
+    contact = ContactFactory.create(brand=brand, email="anna@people.example")
 
     answer = anna.post(page(contact, "erase"), {"typed": "anna@people.example"})
 
@@ -372,8 +372,8 @@ def test_erasing_needs_the_right_on_every_brand_that_knows_the_person(
     brand: Brand, log_in: LogIn
 ) -> None:
     anna = log_in(brand, Right.ERASE)
-    contact = ContactFactory(brand=brand, email="anna@people.example")
-    ContactFactory(brand=BrandFactory(), email="anna@people.example")
+    contact = ContactFactory.create(brand=brand, email="anna@people.example")
+    ContactFactory.create(brand=BrandFactory.create(), email="anna@people.example")
 
     answer = anna.post(page(contact, "erase"), {"typed": "anna@people.example"})
 
@@ -384,7 +384,7 @@ def test_erasing_needs_the_right_on_every_brand_that_knows_the_person(
 
 def test_erased_contact_can_only_be_looked_at(brand: Brand, log_in: LogIn) -> None:
     anna = log_in(brand, *Right)
-    contact = ContactFactory(brand=brand, erased_at=NOW, first_name="")
+    contact = ContactFactory.create(brand=brand, erased_at=NOW, first_name="")
 
     shown = text(anna.get(page(contact)))
     anna.post(page(contact, "details"), details())
@@ -399,8 +399,8 @@ def test_export_holds_the_filtered_list_of_brands_with_the_right(
     brand: Brand, log_in: LogIn
 ) -> None:
     anna = log_in(brand, Right.EXPORT)
-    ContactFactory(brand=brand, email="in@people.example", status=ContactStatus.PENDING)
-    ContactFactory(brand=brand, email="out@people.example")
+    ContactFactory.create(brand=brand, email="in@people.example", status=ContactStatus.PENDING)
+    ContactFactory.create(brand=brand, email="out@people.example")
 
     answer = anna.get(f"{LIST}export/?status=pending")
 
@@ -412,9 +412,9 @@ def test_export_holds_the_filtered_list_of_brands_with_the_right(
 
 def test_export_leaves_out_brands_that_may_only_be_viewed(brand: Brand, log_in: LogIn) -> None:
     anna = log_in(brand, Right.EXPORT)
-    viewed = BrandFactory()
+    viewed = BrandFactory.create()
     anna_again = log_in(viewed, Right.VIEW, name="bert")
-    ContactFactory(brand=viewed, email="viewed@people.example")
+    ContactFactory.create(brand=viewed, email="viewed@people.example")
 
     lines = b"".join(anna.get(f"{LIST}export/").streaming_content)  # type: ignore[attr-defined]
 
@@ -427,7 +427,7 @@ def test_search_that_is_cut_is_not_exported_as_if_it_were_all(
 ) -> None:
     monkeypatch.setattr("apps.contacts.admin.contacts.FOUND_AT_MOST", 1)
     anna = log_in(brand, Right.EXPORT)
-    ContactFactory(brand=brand, email="anna@people.example")
+    ContactFactory.create(brand=brand, email="anna@people.example")
 
     answer = anna.get(f"{LIST}export/?q=ann", follow=True)
 
@@ -435,7 +435,7 @@ def test_search_that_is_cut_is_not_exported_as_if_it_were_all(
 
 
 def test_nobody_is_deleted(brand: Brand, superuser: Client) -> None:
-    contact = ContactFactory(brand=brand)
+    contact = ContactFactory.create(brand=brand)
 
     assert superuser.post(page(contact, "delete"), {"post": "yes"}).status_code == 403
     assert Contact.objects.exists()

@@ -31,11 +31,11 @@ def given(owner: Brand, addresses: str, **changed: Any) -> dict[str, Any]:
 
 
 def test_list_takes_the_same_queries_for_any_number(brand: Brand, superuser: Client) -> None:
-    SuppressionFactory()
+    SuppressionFactory.create()
     with CaptureQueriesContext(connection) as few:
         superuser.get(LIST)
     for _ in range(20):
-        SuppressionFactory(reason=SuppressionReason.BLOCKED, brand=brand)
+        SuppressionFactory.create(reason=SuppressionReason.BLOCKED, brand=brand)
 
     with CaptureQueriesContext(connection) as many:
         superuser.get(LIST)
@@ -90,14 +90,14 @@ def test_only_a_superuser_suppresses_for_all_brands(
 def test_other_brand_cannot_be_chosen(brand: Brand, log_in: LogIn) -> None:
     anna = log_in(brand, Right.EDIT)
 
-    anna.post(f"{LIST}add/", given(BrandFactory(), "anna@people.example"))
+    anna.post(f"{LIST}add/", given(BrandFactory.create(), "anna@people.example"))
 
     assert not Suppression.objects.exists()
 
 
 def test_viewer_neither_adds_nor_lifts(brand: Brand, log_in: LogIn) -> None:
     anna = log_in(brand, Right.VIEW)
-    held = SuppressionFactory(reason=SuppressionReason.BLOCKED, brand=brand)
+    held = SuppressionFactory.create(reason=SuppressionReason.BLOCKED, brand=brand)
 
     adding = anna.post(f"{LIST}add/", given(brand, "anna@people.example"))
     lifting = anna.post(f"{LIST}{held.pk}/lift/", {"note": "because"})
@@ -109,7 +109,7 @@ def test_viewer_neither_adds_nor_lifts(brand: Brand, log_in: LogIn) -> None:
 
 def test_block_is_lifted_with_a_note(brand: Brand, log_in: LogIn) -> None:
     anna = log_in(brand, Right.EDIT)
-    held = SuppressionFactory(reason=SuppressionReason.BLOCKED, brand=brand)
+    held = SuppressionFactory.create(reason=SuppressionReason.BLOCKED, brand=brand)
 
     anna.post(f"{LIST}{held.pk}/lift/", {"note": "asked us to"})
 
@@ -119,7 +119,7 @@ def test_block_is_lifted_with_a_note(brand: Brand, log_in: LogIn) -> None:
 
 
 def test_complaint_offers_no_way_back(brand: Brand, superuser: Client) -> None:
-    held = SuppressionFactory(reason=SuppressionReason.COMPLAINT, brand=brand)
+    held = SuppressionFactory.create(reason=SuppressionReason.COMPLAINT, brand=brand)
 
     shown = text(superuser.get(f"{LIST}{held.pk}/change/"))
     answer = superuser.post(f"{LIST}{held.pk}/lift/", {"note": "please"}, follow=True)
@@ -135,8 +135,10 @@ def test_bounce_of_all_brands_is_seen_and_lifted_where_a_brand_knows_the_address
     brand: Brand, log_in: LogIn, *, knows: bool
 ) -> None:
     anna = log_in(brand, Right.EDIT)
-    held = SuppressionFactory(address="gone@people.example")
-    ContactFactory(brand=brand if knows else BrandFactory(), email="gone@people.example")
+    held = SuppressionFactory.create(address="gone@people.example")
+    ContactFactory.create(
+        brand=brand if knows else BrandFactory.create(), email="gone@people.example"
+    )
 
     listed = "gone@people.example" in text(anna.get(LIST))
     anna.post(f"{LIST}{held.pk}/lift/", {"note": "works again"})
@@ -148,16 +150,18 @@ def test_bounce_of_all_brands_is_seen_and_lifted_where_a_brand_knows_the_address
 
 def test_complaint_of_another_brand_is_not_there(brand: Brand, log_in: LogIn) -> None:
     anna = log_in(brand, *Right)
-    other = SuppressionFactory(
-        address="anna@people.example", reason=SuppressionReason.COMPLAINT, brand=BrandFactory()
+    other = SuppressionFactory.create(
+        address="anna@people.example",
+        reason=SuppressionReason.COMPLAINT,
+        brand=BrandFactory.create(),
     )
-    ContactFactory(brand=brand, email="anna@people.example")
+    ContactFactory.create(brand=brand, email="anna@people.example")
 
     assert f"{LIST}{other.pk}/change/" not in text(anna.get(f"{LIST}?q=anna@people.example"))
     assert anna.get(f"{LIST}{other.pk}/change/").status_code == 404
 
 
 def test_nothing_is_deleted(brand: Brand, superuser: Client) -> None:
-    held = SuppressionFactory()
+    held = SuppressionFactory.create()
 
     assert superuser.post(f"{LIST}{held.pk}/delete/", {"post": "yes"}).status_code == 403

@@ -25,11 +25,11 @@ def text(response: Any) -> str:
 
 def test_list_counts_for_any_number_of_topics_at_once(brand: Brand, log_in: LogIn) -> None:
     anna = log_in(brand, Right.VIEW)
-    TopicSubscriptionFactory(topic=TopicFactory(brand=brand))
+    TopicSubscriptionFactory.create(topic=TopicFactory.create(brand=brand))
     with CaptureQueriesContext(connection) as few:
         anna.get(LIST)
     for _ in range(10):
-        TopicFactory(brand=brand)
+        TopicFactory.create(brand=brand)
 
     with CaptureQueriesContext(connection) as many:
         anna.get(LIST)
@@ -51,7 +51,7 @@ def test_topic_is_added_and_its_slug_then_stays(brand: Brand, log_in: LogIn) -> 
 
 def test_topic_of_another_brand_is_not_there(brand: Brand, log_in: LogIn) -> None:
     anna = log_in(brand, *Right)
-    other = TopicFactory(brand=BrandFactory(), name="Secret plans")
+    other = TopicFactory.create(brand=BrandFactory.create(), name="Secret plans")
 
     assert "Secret plans" not in text(anna.get(LIST))
     assert anna.post(f"{LIST}{other.pk}/change/", {"name": "x"}).status_code == 302
@@ -61,6 +61,6 @@ def test_topic_of_another_brand_is_not_there(brand: Brand, log_in: LogIn) -> Non
 
 def test_topic_is_not_deleted(brand: Brand, log_in: LogIn) -> None:
     anna = log_in(brand, *Right)
-    topic = TopicFactory(brand=brand)
+    topic = TopicFactory.create(brand=brand)
 
     assert anna.post(f"{LIST}{topic.pk}/delete/", {"post": "yes"}).status_code == 403

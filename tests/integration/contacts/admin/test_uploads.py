@@ -18,7 +18,7 @@ from tests.factories.contacts import TopicFactory
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
 
     from apps.brands.models import Brand
     from tests.integration.contacts.admin.conftest import LogIn
@@ -29,7 +29,7 @@ State = FileUpload.State
 
 
 @pytest.fixture(autouse=True)
-def _folder(tmp_path: Path, settings: SettingsWrapper) -> None:
+def _folder(tmp_path: Path, settings: Settings) -> None:
     settings.IMPORT_DIR = tmp_path
 
 
@@ -76,7 +76,7 @@ def work(upload: FileUpload) -> FileUpload:
 
 def test_file_goes_from_upload_to_result(brand: Brand, log_in: LogIn) -> None:
     anna = log_in(brand, Right.EDIT, Right.EXPORT)
-    topic = TopicFactory(brand=brand)
+    topic = TopicFactory.create(brand=brand)
     upload = uploaded(anna, brand)
 
     mapped = text(anna.get(page(upload, "mapping")))
@@ -169,7 +169,7 @@ def test_unfit_file_is_told_beside_its_field(brand: Brand, log_in: LogIn) -> Non
 
 
 def test_too_large_body_is_refused_before_it_is_read(
-    brand: Brand, log_in: LogIn, settings: SettingsWrapper
+    brand: Brand, log_in: LogIn, settings: Settings
 ) -> None:
     settings.IMPORT_LIMIT_MB = 1
     anna = log_in(brand, Right.EDIT)
@@ -201,7 +201,7 @@ def test_stranger_uploads_nothing(brand: Brand) -> None:
 def test_brand_without_the_right_cannot_be_chosen(brand: Brand, log_in: LogIn) -> None:
     anna = log_in(brand, Right.EDIT)
 
-    send(anna, BrandFactory())
+    send(anna, BrandFactory.create())
 
     assert not FileUpload.objects.exists()
 
@@ -217,7 +217,7 @@ def test_viewer_looks_on_and_steers_nothing(brand: Brand, log_in: LogIn) -> None
 
 
 def test_upload_of_another_brand_is_not_there(brand: Brand, log_in: LogIn) -> None:
-    anna, other = log_in(brand, *Right), log_in(BrandFactory(), *Right, name="otto")
+    anna, other = log_in(brand, *Right), log_in(BrandFactory.create(), *Right, name="otto")
     upload = uploaded(anna, brand)
 
     for name in ("change", "mapping", "progress", "rejects"):

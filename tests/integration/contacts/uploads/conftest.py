@@ -10,7 +10,7 @@ from apps.contacts.uploads import advancing, deciding
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
 
     from apps.brands.models import Brand
     from apps.contacts.models import FileUpload
@@ -51,6 +51,6 @@ class Desk:
 
 
 @pytest.fixture
-def desk(brand: Brand, tmp_path: Path, settings: SettingsWrapper) -> Desk:
+def desk(brand: Brand, tmp_path: Path, settings: Settings) -> Desk:
     settings.IMPORT_DIR = tmp_path
     return Desk(brand, tmp_path)

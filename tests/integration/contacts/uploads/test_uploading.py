@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from apps.contacts import erasing
 from apps.contacts.errors import FileRefusedError, UploadStateError
-from apps.contacts.importing import running
+from apps.contacts.importing import reading, running
 from apps.contacts.importing.planning import ImportOptions
 from apps.contacts.importing.reading import Phase, Progress
 from apps.contacts.models import (
@@ -31,7 +31,7 @@ from tests.factories.contacts import ContactFactory, SuppressionFactory, TopicFa
 from tests.integration.contacts.uploads.conftest import CONSENT, Desk
 
 if TYPE_CHECKING:
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
 
 State = FileUpload.State
 FILE = "email,first_name,city\nanna@people.example,Anna,Turin\nbert@people.example,Bert,Bonn\n"
@@ -56,7 +56,7 @@ def test_unfit_file_is_refused_and_not_kept(desk: Desk, content: str) -> None:
     assert not FileUpload.objects.exists()
 
 
-def test_too_large_file_is_refused_by_its_limit(desk: Desk, settings: SettingsWrapper) -> None:
+def test_too_large_file_is_refused_by_its_limit(desk: Desk, settings: Settings) -> None:
     settings.IMPORT_LIMIT_MB = 1
 
     with pytest.raises(FileRefusedError, match="at most 1 MB"):
@@ -73,14 +73,14 @@ def test_name_that_leads_elsewhere_stays_in_the_folder(desk: Desk) -> None:
 
 
 def test_preview_tells_what_would_change_and_changes_nothing(desk: Desk) -> None:
-    ContactFactory(brand=desk.brand, email="bert@people.example", first_name="")
-    ContactFactory(
+    ContactFactory.create(brand=desk.brand, email="bert@people.example", first_name="")
+    ContactFactory.create(
         brand=desk.brand,
         email="left@people.example",
         first_name="L",
         status=ContactStatus.UNSUBSCRIBED,
     )
-    SuppressionFactory(address="gone@people.example")
+    SuppressionFactory.create(address="gone@people.example")
 
     upload = desk.previewed(
         FILE + "left@people.example,L,\ngone@people.example,,\nnobody,,\nanna@people.example,,\n"
@@ -98,7 +98,7 @@ def test_preview_tells_what_would_change_and_changes_nothing(desk: Desk) -> None
 
 
 def test_import_does_what_its_preview_told(desk: Desk) -> None:
-    topic = TopicFactory(brand=desk.brand)
+    topic = TopicFactory.create(brand=desk.brand)
     options = ImportOptions(consent=CONSENT, topics=(topic.slug,))
 
     upload = desk.imported(FILE, options=options)
@@ -287,7 +287,7 @@ def test_cancel_before_anything_runs_ends_it_and_deletes_the_file(desk: Desk) ->
 def test_cancel_while_reading_imports_nobody(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     upload = desk.previewed(FILE)
     deciding.start_import(upload_id=upload.pk)
-    really_read = running.read_into
+    really_read = reading.read_into
 
     def cancel_and_read(*arguments: Any) -> None:
         deciding.cancel(upload_id=upload.pk)
