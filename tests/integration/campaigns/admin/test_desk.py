@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib.messages import get_messages
+from django.http import HttpResponse
 
 from apps.brands.rights import Right
 from apps.campaigns import dry_running, launching, planning
@@ -21,7 +22,7 @@ from tests.integration.campaigns.conftest import Newsroom
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from django.http import HttpResponse
+    from django.http.response import HttpResponseBase
     from django.test import Client
 
 EVERYTHING = (Right.EDIT, Right.LAUNCH, Right.APPROVE, Right.EXPORT)
@@ -42,7 +43,8 @@ def fresh(campaign: Campaign) -> Campaign:
     return Campaign.objects.with_parts().get(pk=campaign.pk)
 
 
-def text(response: HttpResponse) -> str:
+def text(response: HttpResponseBase) -> str:
+    assert isinstance(response, HttpResponse)
     return response.content.decode()
 
 
