@@ -24,6 +24,7 @@ from apps.mail.reports.links import OTHER_LINKS, ClickedLink, links_clicked
 from apps.mail.reports.persons import mail_of_contact
 from apps.mail.reports.recipients import Question
 from apps.mail.results import progress, results
+from apps.queues.models import DeadLetter
 from apps.queues.names import TaskName
 from tests.factories.mail import TemplateFactory
 from tests.integration.mail.events.deliveries import arrive, body
@@ -74,6 +75,7 @@ def test_click_applied_twice_counts_once(house: House) -> None:
     apply_events()
 
     assert [link.clicks for link in links_clicked(mailing)] == [1]
+    assert not DeadLetter.objects.exists()
 
 
 def test_links_of_each_persons_own_end_in_one_row(
