@@ -11,6 +11,7 @@ from celery.signals import (
     task_failure,
     task_prerun,
     task_unknown,
+    worker_process_shutdown,
     worker_ready,
     worker_shutting_down,
 )
@@ -36,6 +37,14 @@ def _refresh_database_connection(**_: Any) -> None:
     from django.db import close_old_connections
 
     close_old_connections()
+
+
+@worker_process_shutdown.connect
+def _write_figures(**_: Any) -> None:
+    """What a worker counted in its last two seconds would be lost with it."""
+    from apps.queues import figures
+
+    figures.write()
 
 
 @task_unknown.connect

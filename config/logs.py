@@ -9,6 +9,8 @@ from typing import Any
 
 import structlog
 
+from apps.queues.scrubbing import scrub_deeply
+
 # These paths carry a token that lets whoever reads it act for somebody.
 _TOKEN_IN_PATH = re.compile(r"(/(?:unsubscribe|webhooks/resend)/)[^/\s\"']+")
 
@@ -19,6 +21,14 @@ def hide_tokens(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, 
         name: _TOKEN_IN_PATH.sub(r"\1…", value) if isinstance(value, str) else value
         for name, value in event.items()
     }
+
+
+def hide_people(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Takes addresses and keys out of what is about to be written, tracebacks included.
+
+    Our own lines hold none; this is for what libraries and databases put into their messages.
+    """
+    return {name: scrub_deeply(value) for name, value in event.items()}
 
 
 SHARED_PROCESSORS: list[Any] = [
@@ -36,9 +46,13 @@ def configure_logs(*, level: str, as_json: bool) -> None:
     renderer: Any = (
         structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
     )
-    tail: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
-    if as_json:
-        tail.append(structlog.processors.format_exc_info)
+    tail: list[Any] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        # A traceback must be a text before it can be searched for addresses.
+        structlog.processors.format_exc_info,
+        hide_tokens,
+        hide_people,
+    ]
     logging.config.dictConfig(
         {
             "version": 1,

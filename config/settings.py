@@ -183,8 +183,9 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django_structlog.middlewares.RequestMiddleware",
+    # Around the lines of a request, so that its last one has the id too.
     "apps.queues.correlation.CorrelationMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
     "apps.brands.api.routing.TrailingSlashMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -300,6 +301,11 @@ SPECTACULAR_SETTINGS = {
 UNFOLD = desk.UNFOLD
 SIDEBAR = desk.SIDEBAR
 
+# Ids of callers are taken as we accept them (`CorrelationMiddleware`); whence they call is nobody's
+# business in a log.
+DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = False
+DJANGO_STRUCTLOG_TRUST_UPSTREAM_CORRELATION_ID = False
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
 LOGGING_CONFIG = None
 configure_logs(level=LOG_LEVEL, as_json=LOG_FORMAT == "json")
 report_errors(dsn=SENTRY_DSN, environment=ENVIRONMENT)

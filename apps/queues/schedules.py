@@ -102,6 +102,11 @@ def claim_period(schedule: Schedule) -> bool:
     return claimed
 
 
+def claimed_period() -> Claim | None:
+    """The period that the task at work has claimed; None where it is no scheduled job."""
+    return _claim.get()
+
+
 def end_run(*, succeeded: bool) -> None:
     """The task at work has ended: its period, if it claimed one, is done or free again.
 

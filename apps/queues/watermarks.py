@@ -26,6 +26,7 @@ from apps.queues.schedules import SCHEDULES, unclaimed_periods
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from apps.queues.breaking import Standing
     from apps.queues.health.reports import AccountHealth, Health, QueueHealth, Unknown
 
 log = structlog.get_logger(__name__)
@@ -33,6 +34,7 @@ log = structlog.get_logger(__name__)
 QUEUE_DEPTH = "queue_depth"
 QUEUE_AGE = "queue_age"
 QUEUE_SILENT = "queue_silent"
+QUEUE_HELD = "queue_held"
 DEAD_LETTERS = "dead_letters"
 BREAKER_OPEN = "breaker_open"
 SCHEDULE_MISSED = "schedule_missed"
@@ -146,6 +148,7 @@ def _of_queue(one: QueueHealth, health: Health) -> Iterator[Finding]:
         marks.dead_letters,
         f"{letters} dead letters of {name} are open",
     )
+    yield Finding(QUEUE_HELD, name, _held(one.hold), 0, f"{name} keeps failing and is held")
     silence = _silence(one, health)
     told = silence if isinstance(silence, str) else round(silence)
     yield Finding(
@@ -187,13 +190,17 @@ def _seconds_unknown(one: QueueHealth) -> float:
 
 
 def _of_account(one: AccountHealth) -> Finding:
-    breaker = one.breaker
-    value: float | Unknown = 0.0
-    if isinstance(breaker, str):
-        value = UNKNOWN
-    elif breaker is not None and breaker.phase is not Phase.CLOSED:
-        value = max(1.0, breaker.openings)
-    return Finding(BREAKER_OPEN, one.bucket, value, 0, f"the breaker of {one.name} is open")
+    told = f"the breaker of {one.name} is open"
+    return Finding(BREAKER_OPEN, one.bucket, _held(one.breaker), 0, told)
+
+
+def _held(standing: Standing | Unknown | None) -> float | Unknown:
+    """How often it was opened without a rest between; 0 while it is closed."""
+    if isinstance(standing, str):
+        return UNKNOWN
+    if standing is None or standing.phase is Phase.CLOSED:
+        return 0.0
+    return max(1.0, standing.openings)
 
 
 def _missed_schedules() -> Iterator[Finding]:

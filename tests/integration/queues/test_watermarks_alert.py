@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from django.db import connection
 
-from apps.queues import dead_letters, figures, registry, watermarks
-from apps.queues.health import backlogs
+from apps.queues import dead_letters, figures, holding, registry, watermarks
+from apps.queues.breaking import Phase
+from apps.queues.health import backlogs, reading
 from apps.queues.health.backlogs import Backlog
 from apps.queues.health.reading import read_health
 from apps.queues.models import Alert, QueueStanding
@@ -156,6 +157,20 @@ def test_dead_letters_above_the_mark(waiting: Waiting) -> None:
     watermarks.watch()
 
     assert open_kinds() == {"dead_letters"}
+
+
+def test_held_queue_is_an_alert_until_it_works_again(
+    waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    well = holding.holds()
+    held = replace(well[NAME], phase=Phase.OPEN, openings=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(reading, "holds", lambda: {**well, NAME: held})
+        watermarks.watch()
+        assert open_kinds() == {"queue_held"}
+
+    watermarks.watch()
+    assert open_kinds() == set()
 
 
 def test_look_is_claimed_once_per_interval(waiting: Waiting, settings: Settings) -> None:

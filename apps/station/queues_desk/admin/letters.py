@@ -10,6 +10,7 @@ from django.contrib.admin import SimpleListFilter
 from django.db.models import Count, Q
 from django.http import Http404, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.text import Truncator
 from unfold.decorators import display
 
 from apps.brands import rights
@@ -36,6 +37,7 @@ PICKED_AT_MOST = 100
 KINDS_SHOWN = 50
 WISHES_SHOWN = 10
 EARLIER_SHOWN = 10
+ERROR_SHOWN = 60
 STATE_TONES = {"open": "bad", "redriven": "good", "discarded": ""}
 
 
@@ -80,7 +82,6 @@ class DeadLetterAdmin(InstallationAdmin):
         "reason",
         "shown_error",
         "attempts",
-        "first_failed_at",
         "last_failed_at",
         "shown_state",
     )
@@ -97,7 +98,7 @@ class DeadLetterAdmin(InstallationAdmin):
 
     @display(description="error")  # type: ignore[untyped-decorator]
     def shown_error(self, letter: DeadLetter) -> str:
-        return letter.error[:80] + ("…" if len(letter.error) > 80 else "")  # noqa: PLR2004
+        return Truncator(letter.error).chars(ERROR_SHOWN)
 
     @display(  # type: ignore[untyped-decorator]
         description="state", label={"open": "danger", "driven again": "success"}

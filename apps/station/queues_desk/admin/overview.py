@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 TONES = {"ok": "good", "unknown": "warn", "alert": "bad"}
 PHASE_TONES = {Phase.CLOSED: "good", Phase.PROBING: "warn", Phase.OPEN: "bad"}
 PHASES = {Phase.CLOSED: "closed", Phase.PROBING: "trying one", Phase.OPEN: "open"}
+HOLDS = {Phase.PROBING: "trying one", Phase.OPEN: "held"}
 
 
 @admin.register(QueueStanding)
@@ -107,7 +108,7 @@ def _queue_row(one: QueueHealth) -> dict[str, Any]:
         "rate": _rate(one),
         "waits_for": QUEUES[one.queue].waits_for,
         "hold": hold if is_held else None,
-        "hold_words": PHASES[hold.phase] if is_held and not isinstance(hold, str) else "",
+        "hold_words": HOLDS[hold.phase] if is_held and not isinstance(hold, str) else "",
     }
 
 
@@ -135,8 +136,8 @@ def _rate(one: QueueHealth) -> str:
     if isinstance(one.tasks_per_minute, str) or isinstance(one.units_per_minute, str):
         return "unknown"
     if one.units_per_minute:
-        return f"{one.units_per_minute:,.0f} a minute"
-    return f"{one.tasks_per_minute:,.1f} tasks a minute"
+        return f"{one.units_per_minute:,.0f} / min"
+    return f"{one.tasks_per_minute:,.1f} tasks / min" if one.tasks_per_minute else "-"
 
 
 def _span(seconds: float | str | None) -> str:
