@@ -9,8 +9,6 @@ from rest_framework.pagination import BasePagination
 from rest_framework.response import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from rest_framework.request import Request
 
 USUAL_SIZE = 20
@@ -49,13 +47,13 @@ class CursorPages(BasePagination):
     def get_paginated_response(self, data: Any) -> Response:
         return Response({"object": "list", "data": data, "has_more": self.has_more})
 
-    def get_paginated_response_schema(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+    def get_paginated_response_schema(self, schema: Any) -> dict[str, Any]:
         return {
             "type": "object",
             "required": ["object", "data", "has_more"],
             "properties": {
                 "object": {"type": "string", "enum": ["list"]},
-                "data": {"type": "array", "items": schema},
+                "data": schema,
                 "has_more": {
                     "type": "boolean",
                     "description": "Whether there is a further page in the direction asked for.",

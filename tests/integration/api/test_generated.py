@@ -60,7 +60,7 @@ class Town:
         case.validate_response(response, checks=CHECKS)
         self._insist_on_privacy(response.content.decode(errors="replace"), who)
         if who is None:
-            assert response.status_code == 401
+            assert response.status_code in (401, 404, 405)  # a path that leads nowhere has no lock
 
     def _aim(self, case: Case) -> None:
         """Half of the ids are of things that are there, of either brand."""
