@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import structlog
 from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
-from django.db import InterfaceError, OperationalError
 
 from apps.queues import dead_letters, figures, holding, poison, schedules
 from apps.queues.correlation import bind_correlation_id, clear_correlation_id
+from apps.queues.database import is_database_away
 from apps.queues.deliveries import Delivery, deadline_after, read_moment, under
 from apps.queues.endings import Ending, Outcome, tell
 from apps.queues.enqueueing import CORRELATION_HEADER, ENQUEUED_HEADER
@@ -28,9 +28,6 @@ log = structlog.get_logger(__name__)
 # For a wake-up in a queue that this version does not declare.
 DEFAULT_ATTEMPTS = 4
 DEFAULT_TASK_SECONDS = 120
-
-# The database is away: no fault of the work. The sweeper wakes it again when the rows are there.
-DATABASE_AWAY = (OperationalError, InterfaceError)
 
 
 class StationTask(Task):  # type: ignore[type-arg]
@@ -65,11 +62,11 @@ class StationTask(Task):  # type: ignore[type-arg]
             except (Retry, Ignore, Reject):
                 outcome = Outcome.DEFERRED
                 raise
-            except DATABASE_AWAY as error:
-                outcome, raised = Outcome.DATABASE_AWAY, error
-                log.warning("database_away", task=self.name, error=type(error).__name__)
-                raise Ignore from error
             except Exception as error:
+                if is_database_away(error):
+                    outcome, raised = Outcome.DATABASE_AWAY, error
+                    log.warning("database_away", task=self.name, error=type(error).__name__)
+                    raise Ignore from error
                 log.exception("task_raised", task=self.name)
                 outcome, raised = self._verdict(error), error
                 self._carry_out(outcome, error, kwargs)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
 from redis import Redis
 from redis.exceptions import RedisError
 
 from apps.queues import holding
 from apps.queues.correlation import bind_correlation_id
+from apps.queues.database import is_database_away
 from apps.queues.enqueueing import publish
 from apps.queues.registry import QUEUES, TASK_QUEUES
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 log = structlog.get_logger(__name__)
-
-DATABASE_AWAY = (OperationalError, InterfaceError)
 
 
 @dataclass(frozen=True)
@@ -62,9 +60,9 @@ def due_now() -> list[Due]:
     for name, source in _sources.items():
         try:
             found += source()
-        except DATABASE_AWAY:
-            raise
-        except Exception:
+        except Exception as error:
+            if is_database_away(error):
+                raise
             log.exception("source_failed", source=name)
     return found
 
@@ -81,9 +79,9 @@ def sweep(*, redis: Redis) -> int:
         try:
             for due in source():
                 published += _wake(due, redis)
-        except DATABASE_AWAY:
-            raise
-        except Exception:
+        except Exception as error:
+            if is_database_away(error):
+                raise
             log.exception("sweep_failed", source=name)
     return published
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.faults import named_points, under_fire
+from tests.faults import named_points, queue_faults, under_fire
 from tests.rows import Row, add_to, print_table
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def _guards(_seed: int) -> list[Row]:
 SCENARIOS: dict[str, Callable[[int], list[Row]]] = {
     "under-fire": _under_fire,
     "named-points": _named_points,
+    **queue_faults.LONG,
     "guards": _guards,
 }
 

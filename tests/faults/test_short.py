@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from tests.faults import named_points, under_fire
+from tests.faults import named_points, queue_faults, under_fire
 from tests.rows import Row, print_table
 
 pytestmark = pytest.mark.slow
@@ -42,3 +42,13 @@ def test_worker_killed_at_any_named_point_loses_and_doubles_nothing() -> None:
     rows = named_points.run(recipients=300, kills=1)
 
     assert_all_hold("named points", rows)
+
+
+@pytest.mark.timeout(420)
+def test_faults_of_queues_lose_and_double_nothing_and_heal() -> None:
+    seed = random.SystemRandom().randrange(10**6)
+    print(f"seed {seed}")
+
+    rows = queue_faults.run(queue_faults.SHORT, recipients=queue_faults.SHORT_RECIPIENTS, seed=seed)
+
+    assert_all_hold(f"faults of queues, seed {seed}", rows)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from celery import current_app
@@ -12,12 +12,14 @@ from redis import Redis
 
 from apps.queues import enqueueing, sweeping
 from apps.queues.correlation import bind_correlation_id, clear_correlation_id
-from apps.queues.enqueueing import enqueue
+from apps.queues.enqueueing import enqueue, publish
 from apps.queues.names import Queue, TaskName
 from apps.queues.sweeping import Due, free_places, register_due_source, sweep
+from tests.integration.queues.throwaway_valkey import ThrowawayValkey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -34,7 +36,7 @@ def _no_hold_down(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(enqueueing, "_held_until", 0.0)
 
 
-def waiting(broker: Redis, queue: Queue) -> list[dict[str, object]]:
+def waiting(broker: Redis, queue: Queue) -> list[dict[str, Any]]:
     return [json.loads(raw) for raw in broker.lrange(queue, 0, -1)]
 
 
@@ -83,6 +85,57 @@ def test_dead_broker_neither_raises_nor_holds_the_caller(dead_broker: None) -> N
 
     assert time.monotonic() - started < 5
     assert enqueueing._held_until > started
+
+
+@pytest.fixture
+def frozen_broker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ThrowawayValkey]:
+    """A broker that has been in use, and then answers nothing: its process is stopped."""
+    server = ThrowawayValkey(tmp_path)
+    server.start()
+    enqueueing._producers.cache_clear()
+    monkeypatch.setattr(current_app.conf, "broker_write_url", server.url)
+    assert publish(TaskName.SEND_BATCHES, ids={"account_id": 3}, correlation="in-use-before") == 1
+    server.hang()
+    yield server
+    server.go_on()
+    server.kill()
+    enqueueing._producers.cache_clear()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_request_that_enqueues_a_lot_is_held_by_a_frozen_broker_for_a_moment_only(
+    frozen_broker: ThrowawayValkey,
+) -> None:
+    started = time.monotonic()
+
+    for _ in range(50):
+        enqueue(TaskName.SEND_BATCHES, account_id=3)
+
+    assert time.monotonic() - started < 3 * enqueueing.PUBLISH_TIMEOUT_SECONDS
+
+
+@pytest.mark.django_db(transaction=True)
+def test_broker_that_goes_on_is_used_again_after_the_hold_down(
+    frozen_broker: ThrowawayValkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frozen = publish(TaskName.SEND_BATCHES, ids={"account_id": 3}, correlation="frozen-just-now")
+    frozen_broker.go_on()
+    held = publish(TaskName.SEND_BATCHES, ids={"account_id": 3}, correlation="held-down-now")
+    monkeypatch.setattr(enqueueing, "_held_until", 0.0)
+
+    again = publish(TaskName.SEND_BATCHES, ids={"account_id": 3}, correlation="well-again-now")
+
+    assert (frozen, held, again) == (0, 0, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_wake_ups_travel_together(broker: Redis) -> None:
+    enqueue(TaskName.SEND_BATCHES, copies=1_234, account_id=3)
+
+    assert broker.llen(Queue.BATCH_EMAIL) == 1_234
+    assert (
+        len({message["headers"]["id"] for message in waiting(broker, Queue.BATCH_EMAIL)}) == 1_234
+    )
 
 
 @pytest.mark.django_db
