@@ -111,7 +111,7 @@ def _refuse_wide(head: bytes, encoding: str | None) -> None:
     if many and not (encoding or "").lower().replace("_", "-").startswith("utf-16"):
         raise FileRefusedError(
             "The file is full of zero bytes: it is no text, or UTF-16 without its mark. Export it "
-            "as CSV (UTF-8), or say --encoding utf-16-le."
+            "as CSV (UTF-8), or have it read as UTF-16 (--encoding utf-16-le)."
         )
 
 
@@ -166,7 +166,8 @@ def _scan(path: Path, encoding: str, mark: bytes, *, note: str) -> Inspection:
             damaged += _surrogates(decoder.decode(b"", final=True))
     except UnicodeDecodeError:
         raise FileRefusedError(
-            f"The file is not {encoding} throughout: save it as UTF-8, or say --encoding."
+            f"The file is not {encoding} throughout: save it as UTF-8, or choose another encoding "
+            "(--encoding)."
         ) from None
     return Inspection(digest.hexdigest(), size, encoding, len(mark), damaged, zeros, note)
 

@@ -171,7 +171,7 @@ class PersonReader:
                 "traits",
                 Fault.TOO_LONG,
                 f"The traits take {len(packed):,} bytes together, at most {TRAITS_LIMIT_BYTES:,} "
-                "are kept: skip columns with --skip-column.",
+                "are kept: skip some columns (--skip-column).",
             )
         return packed.decode()
 
@@ -198,7 +198,7 @@ def read_locale(text: str) -> str:
             Field.LOCALE,
             Fault.LOCALE,
             f"The locale is no language tag {_EXAMPLE_LOCALES}: correct it, or import the column "
-            "as a trait with --map.",
+            "as a trait (--map).",
         )
     return tag
 
@@ -214,7 +214,7 @@ def read_timezone(text: str) -> str:
             Field.TIMEZONE,
             Fault.TIMEZONE,
             "The time zone is not in the IANA list, such as Europe/Berlin: correct it, or import "
-            "the column as a trait with --map.",
+            "the column as a trait (--map).",
         )
     return zone
 
