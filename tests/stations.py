@@ -74,7 +74,7 @@ _TAIL_CHARACTERS = 1500
 _ANSWER_SECONDS = 30.0
 # Some seconds on two idle cores; a machine that is busy with other tests takes many times that.
 _START_SECONDS = 240.0
-_READY = re.compile(r"\bready\.|sweeper_started|beat: Starting")
+_READY = re.compile(r"\bready\.|(?:sweeper|drainer)_started|beat: Starting")
 
 
 class SendingStation:

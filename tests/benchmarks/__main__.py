@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import pages, people, sending
+from tests.benchmarks import pages, people, queues, sending
 from tests.rows import Row, add_to, print_table
 
 if TYPE_CHECKING:
@@ -24,6 +24,10 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "statements": people.statements,
     "audience": people.audience,
     "imports": people.imports,
+    "empty-tasks": queues.empty_tasks,
+    "enqueueing": queues.enqueueing,
+    "limiter": queues.limiter,
+    "claims": queues.claims,
     "desk-pages": pages.desk_pages,
     "progress-read": pages.progress_read,
 }
