@@ -39,7 +39,7 @@ class SuppressForm(forms.Form):
     addresses = forms.CharField(
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 8, "spellcheck": "false"}),
         help_text=f"One or many, up to {ADDRESSES_LIMIT:,}, with line breaks, commas or semicolons "
-        "between them. “Anna <anna@example.com>” is understood too.",
+        "between them. “Anna &lt;anna@example.com&gt;” is understood too.",
     )
     note = forms.CharField(
         label="Why",
