@@ -20,6 +20,9 @@ COPIED = ("apps", "config", "templates", "tests", "deploy", "locale", "manage.py
 BATCHES = "tests/integration/mail/test_batches.py"
 SENDING = "tests/integration/mail/test_sending.py"
 PLANNING = "tests/integration/mail/test_planning.py"
+ENQUEUEING = "tests/integration/queues/test_enqueueing.py"
+DRAINING = "tests/integration/queues/test_draining.py"
+POISON = "tests/integration/queues/test_poison_workers.py"
 BREAKER = "tests/integration/queues/test_breaker.py"
 CLASSES = "tests/integration/queues/test_limiter_classes.py"
 
@@ -111,6 +114,23 @@ GUARDS = (
     Guard("held queue gets its one try", "apps/queues/sweeping.py",
           "wanted = wanted if places is None else min(wanted, places)", "pass",
           "tests/integration/queues/test_holding.py"),
+    Guard("hold-down of the publisher", "apps/queues/enqueueing.py",
+          "if copies < 1 or time.monotonic() < _held_until:", "if copies < 1:", ENQUEUEING),
+    Guard("write probe of the drainer", "apps/queues/draining.py",
+          "bool(self._client.set(_PROBE_KEY, 1, ex=60))", "bool(self._client.ping())", DRAINING),
+    Guard("a hand per queue in the drainer", "apps/queues/draining.py",
+          "hand = self._hands.get(queue)", "hand = next(iter(self._hands.values()), None)",
+          DRAINING),
+    Guard("look before delivering", "apps/queues/transport.py",
+          "problem = poison.problem_of(item)", "problem = None", POISON),
+    Guard("deaths in the header", "apps/queues/poison.py",
+          "deaths = 1 + _count(headers.get(DEATHS_HEADER))", "deaths = 1", POISON),
+    Guard("claimed period", "apps/queues/schedules.py",
+          "claimed = bool(cursor.rowcount)", "claimed = True",
+          "tests/integration/queues/test_schedules.py"),
+    Guard("silence of a stalled worker", "apps/queues/watchdog.py",
+          "if stalled < stall_seconds:", "if stalled >= 0:",
+          "tests/unit/queues/test_watchdog.py"),
 )  # fmt: skip
 
 

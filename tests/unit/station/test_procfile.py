@@ -42,18 +42,21 @@ def test_workers_are_prefork_and_have_hostnames_of_their_own() -> None:
 
 def test_database_connections_of_all_programs_fit_the_server() -> None:
     workers = [_options(one.command) for one in procfile.workers(VARIABLES)]
+    # The first process of each looks whether it gets on.
     processes = sum(int(one["--concurrency"]) + 1 for one in workers)
     web = _options(procfile.only(VARIABLES, "web")[0].command)
     threads = int(web["--workers"]) * int(web["--threads"])
+    drainer = len(QUEUES) + 1
+    sweeper = 2
 
-    # A second set of workers during a deployment, the sweeper, and people, beside max_connections.
-    assert 2 * (processes + threads) + 20 <= 200
+    # A second set of all during a deployment, and people, beside max_connections.
+    assert 2 * (processes + threads + drainer + sweeper) + 20 <= 200
 
 
-def test_station_has_web_beat_and_sweeper() -> None:
+def test_station_has_web_beat_sweeper_and_drainer() -> None:
     names = {one.name for one in procfile.programs(VARIABLES)}
 
-    assert {"web", "beat", "sweeper"} <= names
+    assert {"web", "beat", "sweeper", "drainer"} <= names
 
 
 def test_value_with_spaces_stays_one_argument() -> None:
