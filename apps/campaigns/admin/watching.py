@@ -10,7 +10,7 @@ from django.urls import reverse
 from apps.brands.rights import Right
 from apps.campaigns import controlling
 from apps.campaigns.admin.pages import CampaignPage
-from apps.mail.admin.live import advice, look, span_in_words, state_label
+from apps.mail.admin.live import actor_in_words, advice, look, span_in_words, state_label
 from apps.mail.models import Mailing, Message
 from apps.mail.reports.bounces import bounces_by_domain
 from apps.mail.reports.links import links_clicked
@@ -85,6 +85,7 @@ class WatchPage(LaunchedPage):
             look=look(seen),
             tone=state_label(mailing.state),
             advice=advice(mailing),
+            launched_by=actor_in_words(self.campaign.launched_by),
             reached=_reached(seen),
             links=links_clicked(mailing, limit=SHOWN_LINKS),
             domains=bounces_by_domain(mailing, limit=SHOWN_DOMAINS),

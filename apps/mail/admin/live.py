@@ -141,10 +141,19 @@ def advice(mailing: Mailing) -> Advice | None:
 def _by_whom(reason: str) -> str:
     """`user:5 anna: wrong date` as a person says it."""
     who, _, why = reason.removeprefix("by ").partition(": ")
-    name = who.partition(" ")[2] if who.startswith(("user:", "key:")) else ""
-    if not name:
+    if not who.startswith(("user:", "key:")):
         return f"Reason: {reason}."
+    name = actor_in_words(who)
     return f"By {name}: {why}." if why else f"By {name}."
+
+
+def actor_in_words(actor: str) -> str:
+    """`user:5 anna` is anna, `key:3 shop` the API key “shop”; anybody else as they are written."""
+    kind, _, rest = actor.partition(":")
+    name = rest.partition(" ")[2]
+    if not name:
+        return actor
+    return {"user": name, "key": f"the API key “{name}”"}.get(kind, actor)
 
 
 def state_label(state: str) -> str:

@@ -259,7 +259,7 @@ def _step(
     """The rows that match, and where it stopped looking if not at the end of the walk."""
     by_address = walk is _BY_ADDRESS
     search = question.search[:SEARCH_LIMIT].lower().replace("\x00", "")
-    params = {
+    params: dict[str, Any] = {
         "month": mailing.month,
         "mailing": mailing.pk,
         "brand": mailing.brand_id,

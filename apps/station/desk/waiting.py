@@ -16,7 +16,7 @@ from apps.brands import rights
 from apps.brands.models import ProviderAccount
 from apps.brands.rights import Right
 from apps.campaigns.models import Approval, Campaign
-from apps.mail.admin.live import advice
+from apps.mail.admin.live import actor_in_words, advice
 from apps.mail.models import Mailing
 from apps.mail.reports.doubtful import number_in_doubt
 from apps.queues.models import DeadLetter
@@ -140,7 +140,7 @@ def _approvals(brand_ids: Collection[int]) -> Iterator[Waiting]:
     for one in asked.select_related("campaign").order_by("requested_at")[:SHOWN]:
         yield Waiting(
             f"Campaign “{one.campaign.name}” waits for approval",
-            f"Asked for by {one.requested_by.partition(' ')[2] or one.requested_by}.",
+            f"Asked for by {actor_in_words(one.requested_by)}.",
             _page_of("campaigns.Campaign", one.campaign_id),
         )
 

@@ -4,7 +4,7 @@ import pytest
 
 from apps.brands.models import ProviderAccount
 from apps.contacts.eligibility import SkipReason
-from apps.mail.admin.live import advice, look, span_in_words, state_label
+from apps.mail.admin.live import actor_in_words, advice, look, span_in_words, state_label
 from apps.mail.models import Mailing, Message
 from apps.mail.reports.wording import (
     STATES,
@@ -111,6 +111,19 @@ def test_page_is_drawn_anew_when_the_state_changes() -> None:
 def test_paused_mailing_that_still_calls_is_watched_to_its_end() -> None:
     assert look(progress(state="paused"))["moving"]
     assert not look(progress(state="paused", in_flight=0))["moving"]
+
+
+@pytest.mark.parametrize(
+    ("actor", "words"),
+    [
+        ("user:5 anna", "anna"),
+        ("key:3 shop", "the API key “shop”"),
+        ("command:campaign", "command:campaign"),
+        ("system", "system"),
+    ],
+)
+def test_actors_are_named_as_people_know_them(actor: str, words: str) -> None:
+    assert actor_in_words(actor) == words
 
 
 def test_mailing_that_runs_needs_no_advice() -> None:
