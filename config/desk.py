@@ -41,6 +41,7 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("queues.DeadLetter", "running_with_errors", "Dead letters"),
             ("queues.Alert", "notifications_active", "Alerts"),
             ("queues.SchedulePeriod", "schedule", "Scheduled jobs"),
+            ("waffle.Switch", "toggle_on", "Flags"),
         ),
     ),
     (

@@ -170,6 +170,7 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "waffle",
     "apps.queues",
     "apps.brands",
     "apps.contacts",
@@ -256,6 +257,18 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True
+
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "default"},
+    # So a flag that was switched is seen by every process within seconds, and costs no look-up.
+    "flags": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": "flags",
+        "TIMEOUT": 5,
+    },
+}
+WAFFLE_CACHE_NAME = "flags"
+WAFFLE_ENABLE_ADMIN_PAGES = False  # ours ask for rights (`apps.station.queues_desk`)
 
 SECURE = PUBLIC_BASE_URL.startswith("https://")
 SESSION_COOKIE_SECURE = SECURE

@@ -29,6 +29,7 @@ from apps.queues.base_task import DEFAULT_ATTEMPTS, DEFAULT_TASK_SECONDS
 from apps.queues.correlation import bind_correlation_id
 from apps.queues.deliveries import read_moment
 from apps.queues.enqueueing import ENQUEUED_HEADER
+from apps.queues.flags import Flag, is_on
 from apps.queues.registry import QUEUES, TASK_QUEUES
 from apps.queues.retrying import backoff_seconds
 from apps.queues.schedules import TICK_SECONDS, overdue_offers
@@ -141,7 +142,7 @@ class Drainer:
     def look(self) -> int:
         """Gives each idle hand the piece of its queue that waited longest; how many got one."""
         overdue = self._overdue([*due_now(), *self._missed_ticks()])
-        if not overdue:
+        if not overdue or not is_on(Flag.DRAIN_WITHOUT_BROKER):
             return 0
         self._note_broker(usable=self._wakers.is_broker_usable())
         given = 0

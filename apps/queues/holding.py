@@ -23,6 +23,7 @@ from apps.queues.breaking.signals import QUEUE_SIGNALS
 from apps.queues.broker import process_broker
 from apps.queues.endings import Outcome
 from apps.queues.errors import UnknownQueueError
+from apps.queues.flags import Flag, is_on
 from apps.queues.names import Queue
 from apps.queues.registry import EXTERNAL_QUEUES, QUEUES
 
@@ -55,7 +56,7 @@ class Gate:
 
     def enter(self) -> Permit | None:
         """Leave to run a task; None while the queue is held."""
-        if self._is_known_to_be_well():
+        if self._is_known_to_be_well() or not is_on(Flag.QUEUE_HOLDS):
             return self.breaker.ordinary_permit()
         got = self.breaker.admit()
         return got if isinstance(got, Permit) else None
@@ -70,6 +71,8 @@ class Gate:
 
     def places(self) -> int | None:
         """How many wake-ups the queue may get: none, one to try it with, or any number (None)."""
+        if not is_on(Flag.QUEUE_HOLDS):
+            return None
         standing = self.breaker.look()
         match standing.phase:
             case Phase.CLOSED:

@@ -6,6 +6,7 @@ from apps.station.queues_desk.admin import (
     DeadLetterAdmin,
     QueueStandingAdmin,
     SchedulePeriodAdmin,
+    SwitchAdmin,
 )
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "DeadLetterAdmin",
     "QueueStandingAdmin",
     "SchedulePeriodAdmin",
+    "SwitchAdmin",
     "WebhookDeliveryAdmin",
     "WebhookEndpointAdmin",
 ]

@@ -10,12 +10,14 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from waffle.models import Switch
 
 from apps.brands.models import Brand, Grant, ProviderAccount
 from apps.brands.rights import Right
 from apps.mail.clients import breaker_for
 from apps.queues import alerts, dead_letters, holding
 from apps.queues.breaking import Phase
+from apps.queues.flags import Flag
 from apps.queues.models import BulkRedrive, DeadLetter
 from apps.queues.names import Queue, TaskName
 from tests.factories.brands import BrandFactory, ProviderAccountFactory
@@ -298,3 +300,17 @@ def test_lists_open(model: str, brand: Brand, log_in: LogIn) -> None:
     answer = log_in(brand).get(reverse(f"admin:queues_{model}_changelist"))
 
     assert answer.status_code == 200
+
+
+def test_flag_is_switched_by_those_who_may_drive_everywhere(brand: Brand, log_in: LogIn) -> None:
+    switch = Switch.objects.get(name=Flag.QUEUE_HOLDS.value)
+    change = reverse("admin:waffle_switch_change", args=[switch.pk])
+    page = log_in(brand, name="bob").get(reverse("admin:waffle_switch_changelist"))
+    assert "queue-holds" in page.content.decode()
+    assert log_in(brand, Right.EDIT, name="eve").post(change, {}).status_code == 403
+
+    answer = log_in(brand, Right.REDRIVE).post(change, {})
+
+    switch.refresh_from_db()
+    assert answer.status_code == 302
+    assert not switch.active

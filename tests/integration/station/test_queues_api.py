@@ -6,12 +6,15 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.core.cache import caches
 from django.db import connection
 from django.test import Client
+from waffle.models import Switch
 
 from apps.brands import keys
 from apps.brands.models import Brand, Scope
 from apps.queues import dead_letters, draining
+from apps.queues.flags import Flag
 from apps.queues.health import backlogs
 from apps.queues.models import DeadLetter
 from apps.queues.names import Queue, TaskName
@@ -308,4 +311,15 @@ def test_wrong_requests_to_work_are_refused(caller: Caller, work: Work, body: An
 def test_working_queues_needs_the_scope(brand: Brand, work: Work, client: Client) -> None:
     assert Caller(brand, Scope.QUEUES_READ).post("process-queues").status_code == 403
     assert client.post("/api/process-queues").status_code == 401
+    assert work.left == {"control": 3, "events": 2}
+
+
+def test_working_queues_can_be_switched_off(caller: Caller, work: Work) -> None:
+    Switch.objects.filter(name=Flag.PROCESS_QUEUES.value).update(active=False)
+    caches["flags"].clear()
+
+    answer = caller.post("process-queues")
+
+    caches["flags"].clear()
+    assert answer.status_code == 409
     assert work.left == {"control": 3, "events": 2}

@@ -94,8 +94,9 @@ class QueueStandingAdmin(InstallationAdmin):
 
 
 def _queue_row(one: QueueHealth) -> dict[str, Any]:
-    hold = one.hold
-    is_held = hold is not None and not isinstance(hold, str) and hold.phase is not Phase.CLOSED
+    hold = None if isinstance(one.hold, str) else one.hold
+    if hold is not None and hold.phase is Phase.CLOSED:
+        hold = None
     letters = reverse("admin:queues_deadletter_changelist")
     return {
         "health": one,
@@ -107,8 +108,8 @@ def _queue_row(one: QueueHealth) -> dict[str, Any]:
         "letters_url": f"{letters}?queue__exact={one.queue}",
         "rate": _rate(one),
         "waits_for": QUEUES[one.queue].waits_for,
-        "hold": hold if is_held else None,
-        "hold_words": HOLDS[hold.phase] if is_held and not isinstance(hold, str) else "",
+        "hold": hold,
+        "hold_words": HOLDS[hold.phase] if hold else "",
     }
 
 

@@ -10,9 +10,11 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
+from apps.brands.api.errors import ConflictError
 from apps.brands.api.views import StationViewSet
 from apps.brands.models import Brand, Scope
 from apps.queues.errors import UnknownQueueError
+from apps.queues.flags import Flag, is_on
 from apps.queues.health.reading import read_health
 from apps.station.queues_desk.api.serializers import (
     HealthSerializer,
@@ -66,6 +68,8 @@ class ProcessQueuesView(StationViewSet):
 
         What is still under way then ends by itself; nothing is lost or done twice.
         """
+        if not is_on(Flag.PROCESS_QUEUES):
+            raise ConflictError("Working queues by request is switched off (flag process-queues).")
         asked = self.read_body(WorkSerializer)
         started = time.monotonic()
         results = work_queues(
