@@ -16,7 +16,7 @@ from apps.queues import dead_letters
 from apps.queues.correlation import bind_correlation_id
 from apps.queues.enqueueing import CORRELATION_HEADER, DEATHS_HEADER, publish
 from apps.queues.names import Queue
-from apps.queues.registry import QUEUES
+from apps.queues.registry import QUEUES, TASK_QUEUES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -142,9 +142,8 @@ def note_death(
     correlation = bind_correlation_id(headers.get(CORRELATION_HEADER))
     deaths = 1 + _count(headers.get(DEATHS_HEADER))
     log.error("worker_lost", task=task, queue=queue, deaths=deaths, error=type(error).__name__)
-    if deaths < MOST_DEATHS and publish(
-        task, ids=dict(kwargs), correlation=correlation, deaths=deaths
-    ):
+    may_try_again = deaths < MOST_DEATHS and task in TASK_QUEUES
+    if may_try_again and publish(task, ids=kwargs, correlation=correlation, deaths=deaths):
         return
     close_old_connections()
     dead_letters.record(

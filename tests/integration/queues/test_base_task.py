@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from celery import current_app
 from celery.exceptions import Ignore, Retry
-from django.db import OperationalError
+from django.db import OperationalError, connection, transaction
 from structlog.testing import capture_logs
 
 from apps.queues import poison
@@ -114,6 +114,18 @@ def test_database_that_is_away_is_nobodys_fault() -> None:
 
     with pytest.raises(Ignore):
         deliver(make_task(lose_the_database), attempt=DEFAULT_ATTEMPTS, row_id=1)
+
+    assert not DeadLetter.objects.exists()
+
+
+def test_database_that_is_read_only_is_nobodys_fault() -> None:
+    def write(*, row_id: int) -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION READ ONLY")
+            cursor.execute("DELETE FROM queues_deadletter")
+
+    with pytest.raises(Ignore):
+        deliver(make_task(write), attempt=DEFAULT_ATTEMPTS, row_id=1)
 
     assert not DeadLetter.objects.exists()
 

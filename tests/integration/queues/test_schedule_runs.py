@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,7 @@ from apps.queues.schedules import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
 
 MakeJob = Callable[[Callable[[], None]], StationTask]
 JOB = Schedule("trial-job", "tests.job", 600, grace_seconds=300)
@@ -62,7 +62,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def ran_at(schedule: Schedule, clock: Clock, ticks: list[float]) -> list[float]:
+def ran_at(schedule: Schedule, clock: Clock, ticks: Sequence[float]) -> list[float]:
     """Which of the ticks (seconds from noon) ran the job."""
     noon = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
     ran = []
@@ -230,7 +230,7 @@ def test_heartbeat_is_told_after_a_run_and_not_after_a_failure(
     clock: Clock,
     job: MakeJob,
     watcher: str,
-    settings: SettingsWrapper,
+    settings: Settings,
 ) -> None:
     settings.HEARTBEAT_URLS = {JOB.name: f"{watcher}/ping?job=1"}
     outcomes = iter([RuntimeError(), None])
@@ -256,7 +256,7 @@ def test_heartbeat_that_is_slow_or_ill_fails_no_job(
     path: str,
     job: MakeJob,
     watcher: str,
-    settings: SettingsWrapper,
+    settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(heartbeats, "TOTAL_SECONDS", 0.3)
