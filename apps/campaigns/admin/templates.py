@@ -14,7 +14,7 @@ from django.views import View
 from apps.brands.acting import user_actor
 from apps.brands.admin.scoped import BrandFilter, BrandScopedAdmin
 from apps.brands.models import Sender
-from apps.campaigns import drafting, previewing
+from apps.campaigns import drafting, previewing, starters
 from apps.campaigns.admin.contents import ContentForm, made, people_answer, preview_answer
 from apps.campaigns.admin.pages import REFUSALS
 from apps.campaigns.models import Campaign
@@ -54,6 +54,11 @@ class TemplateAdmin(BrandScopedAdmin):
             self.admin_site.admin_view(view.as_view(desk=self)),
             name=f"mail_template_{name}",
         )
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """A new one begins with a letter that has all that the law asks for."""
+        given = super().get_changeform_initial_data(request)
+        return {"subject": starters.SUBJECT, "html": starters.HTML, **given}
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Not while a campaign needs it."""
