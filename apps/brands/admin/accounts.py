@@ -15,6 +15,7 @@ from apps.brands.admin.bases import ModelForm
 from apps.brands.admin.scoped import BrandScopedAdmin
 from apps.brands.errors import BrandsError
 from apps.brands.models import ProviderAccount
+from apps.brands.rights import RightMissingError
 
 if TYPE_CHECKING:
     from django.db.models import Model, QuerySet
@@ -72,6 +73,10 @@ class ProviderAccountAdmin(BrandScopedAdmin):
 
     def allows(self, request: HttpRequest, _right: Any, _row: Model | None = None) -> bool:
         return self.is_superuser(request)
+
+    def require(self, request: HttpRequest, right: Any, row: Model) -> None:
+        if not self.allows(request, right, row):
+            raise RightMissingError("Provider accounts are a superuser's business.")
 
     @admin.display(description="webhooks arrive at")
     def webhook_path(self, account: ProviderAccount) -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from rich.table import Table
+from rich.table import Column, Table
 
 from apps.brands import keys, registering
 from apps.brands.errors import BrandsError
@@ -92,7 +92,8 @@ class Command(BaseCommand):
         found = ApiKey.objects.select_related("brand").order_by("brand__slug", "name", "pk")
         if options["brand"]:
             found = found.filter(brand=registering.find_brand(options["brand"]))
-        table = Table("brand", "name", "prefix", "scopes", "expires", "last used", "revoked")
+        prefix = Column("prefix", no_wrap=True)  # it is typed into the next command
+        table = Table("brand", "name", prefix, "scopes", "expires", "last used", "revoked")
         for key in found:
             table.add_row(
                 key.brand.slug,
