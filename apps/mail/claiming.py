@@ -39,6 +39,7 @@ class ClaimedBatch:
     key: str
     key_age_s: float
     failing_s: float
+    correlation_id: str = ""
 
 
 # A recovered call goes before new work: its recipients have waited longest. Among running
@@ -69,7 +70,8 @@ UPDATE mail_batch batch
 RETURNING batch.id, batch.account_id, batch.mailing_id, batch.month, batch.fence, batch.attempts,
           batch.throttles, batch.ambiguous, batch.state = 'calling', batch.key,
           coalesce(extract(epoch FROM statement_timestamp() - batch.key_made_at), 0)::float,
-          coalesce(extract(epoch FROM statement_timestamp() - batch.failing_since), 0)::float
+          coalesce(extract(epoch FROM statement_timestamp() - batch.failing_since), 0)::float,
+          batch.correlation_id
 """
 _CLAIM_BULK = _CLAIM.format(
     planned="""

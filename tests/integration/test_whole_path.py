@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+import re
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -239,3 +241,44 @@ def resumed_to_the_end(station: SendingStation, mailing: int) -> bool:
     if state == "paused":
         station.resume(mailing)
     return state == "completed"
+
+
+def test_logs_are_json_and_hold_nobodys_address_or_key(station: SendingStation) -> None:
+    """Of everything the tests above did: sending, bouncing, leaving, retrying."""
+    group = add_people(station, 20)
+    mailing = launch(station, group)
+    station.await_completion(mailing, seconds=SECONDS)
+    secrets = station.station.secrets
+
+    lines = [
+        line
+        for program in (*CAMPAIGN_PROGRAMS, *WEBHOOK_PROGRAMS)
+        for line in station.log(program, characters=10_000_000).splitlines()
+    ]
+
+    structured = [json.loads(line) for line in lines if line.startswith("{")]
+    assert len(structured) > 100
+    assert {"event", "level", "timestamp"} <= set.intersection(*map(set, structured))
+    told = "\n".join(lines)
+    assert not re.findall(r"[\w.+-]+(?:@|%40)(?:people|harbour)\.example", told)
+    for secret in (secrets.sandbox_key, secrets.sandbox_webhook_secret, secrets.django):
+        assert secret not in told
+
+
+def test_one_correlation_id_goes_from_the_launch_to_the_providers_call(
+    station: SendingStation,
+) -> None:
+    group = add_people(station, 20)
+    mailing = launch(station, group)
+    station.await_completion(mailing, seconds=SECONDS)
+    (row,) = station.query("SELECT correlation_id FROM mail_mailing WHERE id = %s", [mailing])
+    wanted = row["correlation_id"]
+
+    def events(program: str) -> set[str]:
+        lines = station.log(program, characters=10_000_000).splitlines()
+        parsed = [json.loads(line) for line in lines if line.startswith("{")]
+        return {one["event"] for one in parsed if one.get("correlation_id") == wanted}
+
+    assert len(wanted) >= 8
+    assert "audience_planned" in events("worker-audience")
+    assert "batch_settled" in events("worker-batch-email")

@@ -67,6 +67,8 @@ class Addresses:
     sandbox_key: str = field(repr=False)
     database: str
     broker: str
+    flower: str = ""
+    flower_password: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,22 @@ def sandbox_program(*, port: int, secrets: Secrets, folder: str) -> Program:
             *("--account", f"station:{secrets.sandbox_key}", "--domain", _SANDBOX_DOMAIN),
         ),
         tier=PROVIDER_TIER,
+        folder=PROJECT,
+    )
+
+
+def flower_program(*, port: int, secrets: Secrets) -> Program:
+    """What looks into the broker and at the workers: behind a password, and changing nothing.
+
+    The password travels in its environment: a command line can be read by everybody.
+    """
+    return Program(
+        name="flower",
+        command=(
+            *("celery", "-A", "config", "flower", f"--address={LOOPBACK}", f"--port={port}"),
+            *("--read_only=True", "--enable_events=False"),
+        ),
+        environment={"FLOWER_BASIC_AUTH": f"{ADMIN}:{secrets.flower_password}"},
         folder=PROJECT,
     )
 
@@ -132,11 +150,15 @@ def make_plan(
         "PORT": str(web_port),
         "NOTIFY_SOCKET": str(notify_socket(instance.folder)),
     }
-    extra: tuple[Program, ...] = ()
-    if wants_sandbox(present):
+    flower_port = free_port()
+    environment.setdefault("FLUX_FLOWER_LINK", f"http://{LOOPBACK}:{flower_port}/")
+    extra: tuple[Program, ...] = (flower_program(port=flower_port, secrets=secrets),)
+    is_sandboxed = wants_sandbox(present)
+    if is_sandboxed:
         sandbox_port = free_port()
         environment["RESEND_API_URL"] = f"http://{LOOPBACK}:{sandbox_port}"
-        extra = (sandbox_program(port=sandbox_port, secrets=secrets, folder=str(instance.folder)),)
+        folder = str(instance.folder)
+        extra += (sandbox_program(port=sandbox_port, secrets=secrets, folder=folder),)
     environment = with_our_python(environment)
     base = environment["PUBLIC_BASE_URL"].rstrip("/")
     return Plan(
@@ -147,10 +169,12 @@ def make_plan(
             web=f"{base}/",
             admin=f"{base}/admin/",
             health=f"{base}/healthz",
-            sandbox=environment["RESEND_API_URL"] if extra else "",
+            sandbox=environment["RESEND_API_URL"] if is_sandboxed else "",
+            flower=f"http://{LOOPBACK}:{flower_port}/",
             admin_user=ADMIN,
             admin_password=secrets.admin_password,
-            sandbox_key=secrets.sandbox_key if extra else "",
+            flower_password=secrets.flower_password,
+            sandbox_key=secrets.sandbox_key if is_sandboxed else "",
             database=_where(servers.postgres, "DATABASE_URL"),
             broker=_where(servers.valkey, "REDIS_URL"),
         ),

@@ -50,6 +50,7 @@ class Secrets:
     link_keys: str = field(default_factory=_versioned_key)
     erasure_keys: str = field(default_factory=_versioned_key)
     admin_password: str = field(default_factory=_word)
+    flower_password: str = field(default_factory=_word)
     sandbox_key: str = field(default_factory=_resend_key)
     sandbox_webhook_secret: str = field(default_factory=_webhook_secret)
 

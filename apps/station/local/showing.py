@@ -43,6 +43,8 @@ def print_addresses(addresses: Addresses) -> None:
         "  user": addresses.admin_user,
         "  password": addresses.admin_password,
         "health": addresses.health,
+        "flower": addresses.flower,
+        "  as": f"{addresses.admin_user}:{addresses.flower_password}" if addresses.flower else "",
         "sandbox": addresses.sandbox or "off: mails go to the real provider",
         "  API key": addresses.sandbox_key,
         "database": addresses.database,

@@ -1,9 +1,16 @@
 from __future__ import annotations
 
 import pytest
+import structlog
 from django.http import HttpRequest, HttpResponse
 
-from apps.queues.correlation import CorrelationMiddleware, clear_correlation_id, correlation_id
+from apps.queues.correlation import (
+    CorrelationMiddleware,
+    bind_correlation_id,
+    clear_correlation_id,
+    correlation_id,
+    under_correlation_id,
+)
 
 
 def answer(header: str | None) -> tuple[HttpResponse, list[str]]:
@@ -40,3 +47,24 @@ def test_id_does_not_leak_into_the_next_request() -> None:
     clear_correlation_id()
 
     assert first != second
+
+
+def test_work_goes_under_the_id_of_its_row_and_back() -> None:
+    bind_correlation_id("the-wake-up-1")
+
+    with under_correlation_id("the-request-1"):
+        assert correlation_id() == "the-request-1"
+        assert structlog.contextvars.get_contextvars()["correlation_id"] == "the-request-1"
+
+    assert correlation_id() == "the-wake-up-1"
+    assert structlog.contextvars.get_contextvars()["correlation_id"] == "the-wake-up-1"
+    clear_correlation_id()
+
+
+@pytest.mark.parametrize("unusable", ["", "short", "with spaces in it", "x" * 65])
+def test_unusable_id_of_a_row_changes_nothing(unusable: str) -> None:
+    bind_correlation_id("the-wake-up-1")
+
+    with under_correlation_id(unusable):
+        assert correlation_id() == "the-wake-up-1"
+    clear_correlation_id()
