@@ -51,7 +51,7 @@ from apps.mail.resend import (
 )
 from apps.mail.resend.trouble import is_missed_slot, report_call
 from apps.mail.sealing import BodyMissingError, Sealed, compose, reopen, seal
-from apps.queues.correlation import correlation_id
+from apps.queues.correlation import correlation_id, under_correlation_id
 from apps.queues.flags import Flag, is_on
 from apps.queues.limiting import CallClass, Held, Limiter, Slot
 from apps.queues.throttling import THROTTLED, note_429
@@ -164,7 +164,9 @@ def send_claimed(batch: ClaimedBatch, door: Door, slot: Slot, permit: Permit) ->
     """
     structlog.contextvars.bind_contextvars(batch=batch.id, mailing=batch.mailing_id)
     try:
-        return int(_send_owned(batch, door, slot, permit))
+        # That of the launch or request which the mails are for, not of the wake-up that came.
+        with under_correlation_id(batch.correlation_id):
+            return int(_send_owned(batch, door, slot, permit))
     except LeaseLostError:
         log.warning("lease_lost", fence=batch.fence)
         return 0
