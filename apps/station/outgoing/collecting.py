@@ -70,7 +70,7 @@ def _collect_changes(ends_at: float) -> int:
 def _collect_source(source: Source, ends_at: float) -> int:
     until = horizon.settled_until(source.table)
     if until is None:
-        log.info("webhook_source_has_a_long_writer", source=source.table)
+        log.debug("webhook_source_has_a_long_writer", source=source.table)
         return 0
     pages = 0
     while time.monotonic() < ends_at and _collect_page(source, until):

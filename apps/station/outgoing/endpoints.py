@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -17,12 +18,15 @@ from apps.station.outgoing.recording import wake
 from apps.station.outgoing.signing import make_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 log = structlog.get_logger(__name__)
 
 # A brand with more has a mistake in a loop somewhere; each event is written once per endpoint.
 MOST_ENDPOINTS = 20
+_UNTRIED: Mapping[str, Any] = MappingProxyType(
+    {"failures": 0, "failing_since": None, "held_until": None}
+)
 
 
 def add(
@@ -54,14 +58,16 @@ def change(
     event_types: Sequence[str] | None = None,
     description: str | None = None,
 ) -> WebhookEndpoint:
-    """Changes what is given. What waits is sent to the new address.
+    """Changes what is given. What waits is sent to the new address, which has not failed yet.
 
     Raises `InvalidEndpointError`, or `EndpointStateError` for a removed one.
     """
     given = {"url": url, "event_types": event_types, "description": description}
     fields = checked_fields(**{name: value for name, value in given.items() if value is not None})
     with transaction.atomic():
-        _locked(endpoint_id)
+        present = _locked(endpoint_id)
+        if fields.get("url", present.url) != present.url:
+            fields |= _UNTRIED
         if fields:
             WebhookEndpoint.objects.filter(pk=endpoint_id).update(**fields)
     log.info("webhook_endpoint_changed", endpoint=endpoint_id, fields=sorted(fields), by=actor)
@@ -118,11 +124,7 @@ def enable(*, endpoint_id: int, actor: str) -> None:
         if _locked(endpoint_id).disabled_at is None:
             raise EndpointStateError("The endpoint is enabled already.")
         WebhookEndpoint.objects.filter(pk=endpoint_id).update(
-            disabled_at=None,
-            disabled_reason="",
-            failures=0,
-            failing_since=None,
-            held_until=None,
+            disabled_at=None, disabled_reason="", **_UNTRIED
         )
         wake([endpoint_id])
     log.info("webhook_endpoint_enabled", endpoint=endpoint_id, by=actor)

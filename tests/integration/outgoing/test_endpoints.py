@@ -82,6 +82,22 @@ def test_change_touches_what_is_given_alone(house: House) -> None:
     assert changed.secret == endpoint.secret
 
 
+def test_new_address_is_tried_at_once_and_the_same_one_is_not(house: House) -> None:
+    endpoint = add_endpoint(house, URL)
+    failing = {
+        "failures": 4,
+        "failing_since": endpoint.created_at,
+        "held_until": endpoint.created_at,
+    }
+    WebhookEndpoint.objects.update(**failing)
+
+    same = endpoints.change(endpoint_id=endpoint.pk, actor="anna", url=URL, description="x")
+    other = endpoints.change(endpoint_id=endpoint.pk, actor="anna", url=f"{URL}/2")
+
+    assert same.failures == 4
+    assert (other.failures, other.failing_since, other.held_until) == (0, None, None)
+
+
 def test_change_to_what_is_not_allowed_changes_nothing(house: House) -> None:
     endpoint = add_endpoint(house, URL)
 

@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.http import Http404, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from unfold.decorators import display
 
@@ -264,6 +265,9 @@ class WebhookEndpointAdmin(BrandScopedAdmin):
 
     def _ping(self, request: HttpRequest, endpoint: WebhookEndpoint) -> str:
         redelivering.ping(endpoint_id=endpoint.pk, actor=user_actor(request.user))
+        held_until = endpoint.held_until
+        if held_until and held_until > timezone.now():
+            return f"The ping leaves when the endpoint's rest ends ({held_until:%H:%M:%S} UTC)."
         return "A ping is on its way: it shows below in a moment."
 
     def _forget(self, request: HttpRequest, endpoint: WebhookEndpoint) -> str:
