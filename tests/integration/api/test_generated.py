@@ -101,6 +101,7 @@ def _is_ours(path: str) -> bool:
     return path == "/api/brand" or path.split("/")[2] in KINDS
 
 
+@pytest.mark.timeout(max(300, 2 * REQUESTS))  # seconds, on a machine that others use too
 @pytest.mark.django_db(transaction=True)
 def test_generated_requests_meet_the_document(operations: list[Any]) -> None:
     town = _town()
