@@ -65,16 +65,16 @@ class Caller:
         )
 
     def get(self, path: str, **headers: str) -> Answer:
-        return self("get", path, **headers)
+        return self("get", path, None, raw=None, **headers)
 
     def post(self, path: str, body: Any = None, **headers: str) -> Answer:
-        return self("post", path, {} if body is None else body, **headers)
+        return self("post", path, {} if body is None else body, raw=None, **headers)
 
     def patch(self, path: str, body: Any, **headers: str) -> Answer:
-        return self("patch", path, body, **headers)
+        return self("patch", path, body, raw=None, **headers)
 
     def delete(self, path: str, **headers: str) -> Answer:
-        return self("delete", path, **headers)
+        return self("delete", path, None, raw=None, **headers)
 
 
 def caller(brand: Brand, scopes: Iterable[str] = EVERY_SCOPE, *, name: str = "shop") -> Caller:
