@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime  # noqa: TC003 - the API's document reads what methods return
 
 from rest_framework import serializers
 
@@ -11,9 +11,6 @@ from apps.station.outgoing.calling import webhook_id
 from apps.station.outgoing.destinations import URL_LIMIT
 from apps.station.outgoing.event_types import EventType
 from apps.station.outgoing.models import REASON_LIMIT, WebhookDelivery, WebhookEndpoint
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 # A reason stands behind who gave it, in a text of REASON_LIMIT.
 GIVEN_REASON_LIMIT = 100
