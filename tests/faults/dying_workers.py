@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import psutil
 import psycopg
 
-from tests.faults.field import PROGRAMS, WORKERS, over_time
+from tests.faults.field import LATENCY_MS, PROGRAMS, WORKERS, await_ready, over_time
 from tests.rows import Row
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 CLAIM_GOAL_SECONDS = 30.0
 EXIT_GOAL_SECONDS = 30.0
 SECOND = "worker-batch-email-second"
+# Long enough to be stopped in the middle of; within a call's total deadline.
+SLOW_MS = 800
 _POLL_SECONDS = 0.05
 
 
@@ -121,24 +123,36 @@ def rolling_restarts(ground: Field, *, times: int) -> list[Row]:
 
 
 def stopped_past_the_lease(ground: Field, *, times: int, lease_seconds: float) -> list[Row]:
-    """SIGSTOP a worker in the middle of calls; another takes over; then SIGCONT."""
+    """Two worker groups take turns: the one at work is stopped in mid-call, the other takes over.
+
+    When the first goes on, what it holds belongs to the other long since.
+    """
     running = ground.running
+    running.station.supervision.stop("drainer")  # which would take over as well
     running.start_variant(WORKERS, name=SECOND, application="config", environment={}, concurrency=2)
+    await_ready(running, SECOND)
+    groups = [running.station.pids(WORKERS), running.station.pids(SECOND)]
+    _signal(groups[1], signal.SIGSTOP)
+    running.sandbox.configure(latency_ms=SLOW_MS)
     campaign = ground.launch("stopped workers")
     stopped = 0
-
-    def stop(_: int) -> None:
-        nonlocal stopped
-        pids = _stop_in_mid_call(campaign)
-        stopped += len(pids) > 0
+    for number in range(times):
+        at_work, resting = groups[number % 2], groups[1 - number % 2]
+        if not _await_calls(campaign):
+            break
+        _signal(at_work, signal.SIGSTOP)
+        stopped += 1
+        _signal(resting, signal.SIGCONT)
         time.sleep(lease_seconds + 2)
-        for pid in reversed(pids):
-            _signal(pid, signal.SIGCONT)
-
-    list(over_time(times, stop, campaign))
+        _signal(at_work, signal.SIGCONT)
+        time.sleep(1)
+        _signal(at_work, signal.SIGSTOP)
+    _signal([*groups[0], *groups[1]], signal.SIGCONT)
+    running.sandbox.configure(latency_ms=LATENCY_MS)
     rows = campaign.finish()
-    refusals = running.log(WORKERS).count('"lease_lost"')
+    refusals = sum(running.log(one).count('"lease_lost"') for one in (WORKERS, SECOND))
     running.station.supervision.stop(SECOND)
+    running.station.supervision.start_again("drainer")
     return [
         Row("workers stopped past their lease", stopped, "", f"{times}", stopped == times),
         Row("late settles refused", refusals, "", "at least 1", refusals >= 1),
@@ -147,25 +161,20 @@ def stopped_past_the_lease(ground: Field, *, times: int, lease_seconds: float) -
     ]
 
 
-def _stop_in_mid_call(campaign: Campaign) -> list[int]:
-    """Stops the first worker group at a moment when its own children hold calls."""
-    station = campaign.ground.running.station
-    for _ in range(400):
-        pids = station.pids(WORKERS)
-        if campaign.in_flight() and _is_calling(campaign):
-            for pid in pids:
-                _signal(pid, signal.SIGSTOP)
-            return pids
-        if campaign.is_completed():
-            return []
+def _await_calls(campaign: Campaign) -> bool:
+    """Waits for calls to be under way; False where the campaign ended before."""
+    while not campaign.is_completed():
+        if _is_calling(campaign):
+            return True
         time.sleep(0.02)
-    return []
+    return False
 
 
 def _is_calling(campaign: Campaign) -> bool:
     try:
         rows = campaign.ground.running.query(
-            "SELECT 1 FROM mail_batch WHERE mailing_id = %s AND state = 'calling' LIMIT 1",
+            "SELECT 1 FROM mail_batch WHERE mailing_id = %s AND state = 'calling'"
+            "   AND due_at > statement_timestamp() LIMIT 1",
             [campaign.mailing],
         )
     except psycopg.OperationalError:
@@ -173,6 +182,8 @@ def _is_calling(campaign: Campaign) -> bool:
     return bool(rows)
 
 
-def _signal(pid: int, number: signal.Signals) -> None:
-    if psutil.pid_exists(pid):
-        os.kill(pid, number)
+def _signal(pids: list[int], number: signal.Signals) -> None:
+    """To all of a group; the first process last, so that it does not see its children change."""
+    for pid in reversed(pids):
+        if psutil.pid_exists(pid):
+            os.kill(pid, number)

@@ -128,6 +128,18 @@ class Campaign:
                 Row("effects (batches)", int(row["batches"]), "")]  # fmt: skip
 
 
+def times_ready(running: SendingStation, worker: str) -> int:
+    """How often a worker has told in its log that it is ready."""
+    return running.log(worker).count(" ready.")
+
+
+def await_ready(running: SendingStation, worker: str, *, after: int = 0) -> None:
+    """Waits until the worker was ready once more than `after` times."""
+    running.wait_until(
+        lambda: times_ready(running, worker) > after, seconds=240, what=f"{worker} to be ready"
+    )
+
+
 def titled(title: str, rows: list[Row]) -> list[Row]:
     return [Row(f"{title}: {row.name}", row.value, row.unit, row.goal, row.ok) for row in rows]
 

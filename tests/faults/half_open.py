@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
-from tests.faults.field import WORKERS
+from tests.faults.field import WORKERS, await_ready, times_ready
 from tests.faults.proxy import Proxy
 from tests.rows import Row
 
@@ -30,6 +30,7 @@ def half_open(ground: Field, *, times: int) -> list[Row]:
         running.start_variant(
             WORKERS, name=FAR, application="config", environment=addresses, concurrency=4
         )
+        await_ready(running, FAR)
         campaign = ground.launch("half-open connections")
         campaign.await_settled(2)
         for number in range(times * len(proxies)):
@@ -40,7 +41,9 @@ def half_open(ground: Field, *, times: int) -> list[Row]:
             stalls[server] = max(stalls[server], campaign.await_progress())
         rows = campaign.finish()
         supervision.stop(FAR)
+    before = times_ready(running, WORKERS)
     supervision.start_again(WORKERS, "drainer")
+    await_ready(running, WORKERS, after=before)
     return [
         Row("connections vanished", vanished, "", "some", vanished > 0),
         *[

@@ -6,7 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from tests.faults.field import RATE_LIMIT, WORKERS
+from tests.faults.field import RATE_LIMIT, WORKERS, await_ready, times_ready
 from tests.rows import Row
 
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ def fivefold(ground: Field) -> list[Row]:
     time.sleep(2)
     seen: set[bytes] = set()
     published = _multiply(ground, seen)
+    before = times_ready(running, WORKERS)
     supervision.start_again(WORKERS)
+    await_ready(running, WORKERS, after=before)
     while not campaign.is_completed():
         published += _multiply(ground, seen)
         time.sleep(0.2)
@@ -65,6 +67,7 @@ def skewed_clock(ground: Field) -> list[Row]:
         environment={"FAULT_SKEW_SECONDS": str(SKEW_SECONDS)},
         concurrency=2,
     )
+    await_ready(running, SKEWED)
     campaign = ground.launch("skewed clock")
     before = {one.t for one in running.sandbox.requests()}
     rows = campaign.finish()
