@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.contrib.admin import SimpleListFilter
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import OuterRef, Q, Subquery
 from django.http import HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils import timezone
@@ -96,7 +96,11 @@ class SuppressionAdmin(PeopleAdmin):
             return rows
         brands = rights.brand_ids(request.user, right)
         known = Contact.objects.filter(address=OuterRef("address"), brand__in=brands)
-        return rows.filter(Q(brand__in=brands) | (Q(brand=None) & Exists(known)))
+        # Asked row by row, by index. For an EXISTS beside an OR the database would first read all
+        # contacts of the brand.
+        return rows.alias(known=Subquery(known.values("pk")[:1])).filter(
+            Q(brand__in=brands) | Q(brand=None, known__isnull=False)
+        )
 
     def allows(self, request: HttpRequest, right: Right, row: Model | None = None) -> bool:
         if isinstance(row, Suppression) and row.brand_id is None:

@@ -148,6 +148,33 @@ def test_bounce_of_all_brands_is_seen_and_lifted_where_a_brand_knows_the_address
     assert (held.lifted_at is not None) == knows
 
 
+def test_list_does_not_read_all_contacts_of_the_brand(brand: Brand, log_in: LogIn) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO contacts_contact (brand_id, email, address, status)"
+            " SELECT %s, 'p' || n || '@p.example', 'p' || n || '@p.example', 'subscribed'"
+            " FROM generate_series(1, 20000) n",
+            [brand.pk],
+        )
+        cursor.execute(
+            "INSERT INTO contacts_suppression (address, reason, origin)"
+            " SELECT 'p' || n || '@p.example', 'hard_bounce', 'provider'"
+            " FROM generate_series(1, 5000) n"
+        )
+        cursor.execute("ANALYZE contacts_contact, contacts_suppression")
+    anna = log_in(brand, Right.VIEW)
+
+    with CaptureQueriesContext(connection) as captured:
+        anna.get(LIST)
+
+    (page,) = [one["sql"] for one in captured if "LIMIT 50" in one["sql"]]
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN " + page)
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "contact_once_per_brand" in plan
+    assert "hashed" not in plan
+
+
 def test_complaint_of_another_brand_is_not_there(brand: Brand, log_in: LogIn) -> None:
     anna = log_in(brand, *Right)
     other = SuppressionFactory.create(
