@@ -51,9 +51,11 @@ from apps.mail.resend import (
 )
 from apps.mail.resend.trouble import is_missed_slot, report_call
 from apps.mail.sealing import BodyMissingError, Sealed, compose, reopen, seal
+from apps.queues import figures
 from apps.queues.correlation import correlation_id, under_correlation_id
 from apps.queues.flags import Flag, is_on
 from apps.queues.limiting import CallClass, Held, Limiter, Slot
+from apps.queues.names import Queue
 from apps.queues.throttling import THROTTLED, note_429
 
 if TYPE_CHECKING:
@@ -282,6 +284,9 @@ def _settle_accepted(
         failed=len(accepted.errors),
         attempt=batch.attempts,
         latency_ms=round(accepted.latency_ms, 1),
+    )
+    figures.note_units(
+        Queue.BATCH_EMAIL if batch.mailing_id else Queue.SINGLE_EMAIL, len(sealed.message_ids)
     )
     _observe(door.limiter, accepted.rate)
     _remember_limit(door.account, accepted.rate.limit)

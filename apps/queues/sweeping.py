@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 from django.conf import settings
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from apps.queues import holding
 from apps.queues.correlation import bind_correlation_id
@@ -97,9 +97,16 @@ def _wake(due: Due, redis: Redis) -> int:
 
 
 def free_places(queue: str, redis: Redis) -> int:
-    """How many more wake-ups the queue can use at once. A broker that is away can use none."""
+    """How many more wake-ups the queue can use at once. A broker that is away can use none.
+
+    One that answers but will not say how many wait gets one all the same: a queue must not stand
+    still because it cannot be measured.
+    """
     try:
         waiting = int(redis.llen(queue))
+    except ResponseError as error:
+        log.warning("queue_not_measured", queue=queue, error=type(error).__name__)
+        return 1
     except (RedisError, OSError):
         return 0
     return max(0, QUEUES[queue].concurrency - waiting)

@@ -21,7 +21,7 @@ from apps.mail.events.reading import Report, WaitingEvent, concerns_mail, read
 from apps.mail.events.standings import Rise, Target, lock_targets, raise_messages
 from apps.mail.events.suppressing import Match, suppress_reported
 from apps.mail.redriving import EVENT_SUBJECT
-from apps.queues import dead_letters
+from apps.queues import dead_letters, figures
 from apps.queues.names import Queue, TaskName
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def apply_events(*, turn_seconds: float = TURN_SECONDS) -> int:
     while True:
         page = apply_page()
         total += page.finished
+        figures.note_units(Queue.EVENTS, page.finished)
         if page.taken < PAGE_SIZE or not page.finished or time.monotonic() > ends_at:
             return total
 
