@@ -61,10 +61,6 @@ _STANDINGS = {
 }
 
 
-def is_approved(campaign: Campaign) -> bool:
-    return status(campaign).standing is Standing.APPROVED
-
-
 def request_approval(*, campaign_id: int, actor: str) -> Approval:
     """Asks for the campaign as it is now; a request that an edit has overtaken is replaced.
 

@@ -140,12 +140,6 @@ class CampaignAdmin(BrandScopedAdmin):
             raise Http404(f"There is no campaign {campaign_id}.")
         return campaign
 
-    def launched_or_404(self, request: HttpRequest, campaign_id: int) -> Campaign:
-        campaign = self.campaign_or_404(request, campaign_id)
-        if campaign.mailing is None:
-            raise Http404(f"Campaign {campaign_id} was not launched.")
-        return campaign
-
     def has_delete_permission(self, _request: HttpRequest, _obj: Model | None = None) -> bool:
         """Drafts are deleted by their own page, with what belongs to them."""
         return False

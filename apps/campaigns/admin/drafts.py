@@ -19,6 +19,7 @@ from apps.brands.models import Sender
 from apps.brands.rights import Right
 from apps.campaigns import drafting, starters
 from apps.campaigns.admin.pages import REFUSALS, CampaignPage, page_url
+from apps.mail.admin.live import actor_in_words
 from apps.mail.models import Template
 
 if TYPE_CHECKING:
@@ -172,20 +173,23 @@ class DraftPage(CampaignPage):
     def get(self, _request: HttpRequest) -> HttpResponse:
         campaign = self.campaign
         form = self._form(initial={"name": campaign.name, "sender": campaign.sender})
-        return self.show(form=form)
+        return self._show(form)
 
     def post(self, request: HttpRequest) -> HttpResponse:
         form = self._form(request.POST)
         if not form.is_valid():
-            return self.show(form=form)
+            return self._show(form)
         try:
             drafting.change_details(
                 campaign_id=self.campaign.pk, actor=self.actor, **form.cleaned_data
             )
         except REFUSALS as refusal:
             form.add_error(None, str(refusal))
-            return self.show(form=form)
+            return self._show(form)
         return self.go_to("content", "Saved.")
+
+    def _show(self, form: DraftForm) -> HttpResponse:
+        return self.show(form=form, authors=[actor_in_words(one) for one in self.campaign.authors])
 
     def _form(self, *args: Any, **kwargs: Any) -> DraftForm:
         senders = Sender.objects.filter(brand_id=self.campaign.brand_id)

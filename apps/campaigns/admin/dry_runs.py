@@ -15,6 +15,7 @@ from apps.campaigns.explaining import explain
 from apps.campaigns.fingerprints import fingerprint
 from apps.campaigns.models import DryRun
 from apps.contacts.errors import ContactsError
+from apps.mail.admin.live import actor_in_words
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -49,6 +50,7 @@ class DryRunPage(CampaignPage):
             context |= {
                 "outdated": run.fingerprint != fingerprint(self.campaign),
                 "percent": percent(run),
+                "started_by": actor_in_words(run.started_by),
                 "reasons": [
                     (reason, dry_run_rows.in_words(reason), number)
                     for reason, number in run.skipped.items()

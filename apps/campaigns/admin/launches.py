@@ -19,6 +19,7 @@ from apps.campaigns.errors import (
     LocalTimeError,
 )
 from apps.campaigns.fingerprints import fingerprint
+from apps.mail.admin.live import actor_in_words
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -161,6 +162,9 @@ class LaunchPage(CampaignPage):
             zone=zone,
             seen=fingerprint(self.campaign),
             approval=status.latest,
+            requested_by=actor_in_words(status.latest.requested_by) if status.latest else "",
+            decided_by=actor_in_words(status.latest.decided_by) if status.latest else "",
+            scheduled_by=actor_in_words(self.campaign.scheduled_by),
             standing=str(status.standing),
             standing_name=status.standing.name.lower(),
             scheduled_at=self._local(self.campaign.scheduled_at),
