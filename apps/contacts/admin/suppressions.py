@@ -98,9 +98,8 @@ class SuppressionAdmin(PeopleAdmin):
         known = Contact.objects.filter(address=OuterRef("address"), brand__in=brands)
         # Asked row by row, by index. For an EXISTS beside an OR the database would first read all
         # contacts of the brand.
-        return rows.alias(known=Subquery(known.values("pk")[:1])).filter(
-            Q(brand__in=brands) | Q(brand=None, known__isnull=False)
-        )
+        asked: QuerySet[Any] = rows.alias(known=Subquery(known.values("pk")[:1]))
+        return asked.filter(Q(brand__in=brands) | Q(brand=None, known__isnull=False))
 
     def allows(self, request: HttpRequest, right: Right, row: Model | None = None) -> bool:
         if isinstance(row, Suppression) and row.brand_id is None:
