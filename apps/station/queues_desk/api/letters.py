@@ -81,6 +81,7 @@ class DeadLetterViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Statio
         return self._answer_with(pk)
 
     @extend_schema(
+        operation_id="queues_dead_letters_redrive_kind",
         request=KindSerializer,
         responses={202: BulkRedriveSerializer},
         summary="Drive all open letters of a kind again",
