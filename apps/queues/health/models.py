@@ -39,6 +39,10 @@ class QueueStanding(models.Model):
     # Work has been due at every look since then; kept by the watch over the watermarks.
     due_since = models.DateTimeField(null=True)
 
+    class Meta:
+        verbose_name = "health of a queue"
+        verbose_name_plural = "health of queues"
+
     def __str__(self) -> str:
         return self.queue
 
