@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -74,7 +75,18 @@ def marks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def worker(django_db_setup: None, marks: Path, elsewhere: str) -> Iterator[psutil.Process]:
+def supervisor(marks: Path) -> Iterator[socket.socket]:
+    """What systemd listens with for signs of life."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(marks.parent / "notify"))
+        listener.settimeout(PATIENCE_SECONDS)
+        yield listener
+
+
+@pytest.fixture(scope="module")
+def worker(
+    django_db_setup: None, marks: Path, elsewhere: str, supervisor: socket.socket
+) -> Iterator[psutil.Process]:
     """A worker of the made-up queue and of the calls to other systems."""
     log = marks.parent / "made-up-worker.log"
     command = [sys.executable, "-m", "celery", "-A", "tests.integration.queues.made_up", "worker"]
@@ -85,6 +97,7 @@ def worker(django_db_setup: None, marks: Path, elsewhere: str) -> Iterator[psuti
         "DATABASE_URL": _database_url(),
         "MADE_UP_FOLDER": str(marks),
         "MADE_UP_URL": elsewhere,
+        "NOTIFY_SOCKET": supervisor.getsockname(),
     }
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - our own worker
@@ -138,6 +151,13 @@ def assert_still_works(worker: psutil.Process, marks: Path, name: str) -> None:
     await_that((marks / name).exists)
     assert worker.is_running()
     assert worker.status() != psutil.STATUS_ZOMBIE
+
+
+def test_worker_tells_its_supervisor_that_it_is_ready_and_gets_on(
+    worker: psutil.Process, supervisor: socket.socket
+) -> None:
+    assert supervisor.recv(100) == b"READY=1"
+    assert supervisor.recv(100) == b"WATCHDOG=1"
 
 
 def test_made_up_queue_is_worked_and_its_task_knows_its_delivery(
