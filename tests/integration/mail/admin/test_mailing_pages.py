@@ -158,8 +158,12 @@ def test_statements_do_not_grow_with_the_list(
     address = url("recipients", mailing.pk)
     client.get(address)
 
-    assert statements(client, address) == statements(client, f"{address}?state=failed")
-    assert statements(client, address) <= 12
+    full = statements(client, address)
+    short = statements(client, f"{address}?state=failed")
+
+    # A page that is not full also asks where it stopped looking.
+    assert full < short <= full + 1
+    assert full <= 12
 
 
 def test_export_needs_its_right(house: House, mailing: Mailing, log_in: LogIn) -> None:
