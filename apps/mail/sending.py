@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
@@ -24,7 +24,6 @@ from apps.mail import doubts, mailings, regrouping
 from apps.mail.claiming import ClaimedBatch, claim_batch, gather_singles, release
 from apps.mail.clients import breaker_for, client_for, limiter_for
 from apps.mail.errors import LeaseLostError
-from apps.mail.leads import Lead
 from apps.mail.models import Mailing, Message
 from apps.mail.outcomes import (
     DEAD_LETTER_SUBJECT,
@@ -70,30 +69,26 @@ TURN_SECONDS = 10.0
 # Its mailing waits for a person; a call in doubt asks again this often meanwhile.
 QUOTA_WAIT_SECONDS = 900.0
 IN_FLIGHT_WAIT_SECONDS = 1.0
+# While the call's slot is still to come, the batch is composed. It takes about this long.
+COMPOSE_LEAD_MS = 100
 # Single mails may reserve this far ahead. Bulk as well, but only when it is its turn and others
 # want slots too: the limiter cuts it short otherwise.
 SINGLE_WAIT_MS = 1_000
 BULK_WAIT_MS = 2_000
 
 
-# What this process has learned; composing takes as long whichever account it is for.
-_lead = Lead()
-
-
 @dataclass(frozen=True)
 class Door:
-    """An account's client, limiter, breaker and lead: everything a batch needs to leave."""
+    """An account's client, limiter and breaker: everything a batch needs to leave."""
 
     account: ProviderAccount
     client: ResendClient
     limiter: Limiter
     breaker: Breaker
-    lead: Lead = field(default_factory=Lead)
-    """While the call's slot is still to come, the batch is composed."""
 
     @classmethod
     def of(cls, account: ProviderAccount) -> Door:
-        return cls(account, client_for(account), limiter_for(account), breaker_for(account), _lead)
+        return cls(account, client_for(account), limiter_for(account), breaker_for(account))
 
     def admit(self) -> Permit | Held:
         """Leave to make a call; always, where the breaker is switched off."""
@@ -118,11 +113,10 @@ def send_batches(*, account_id: int, turn_seconds: float = TURN_SECONDS) -> int:
             break
         with permit:
             slot = door.limiter.reserve(
-                BULK_WAIT_MS, lead_ms=door.lead.ms, call_class=CallClass.CAMPAIGN
+                BULK_WAIT_MS, lead_ms=COMPOSE_LEAD_MS, call_class=CallClass.CAMPAIGN
             )
             if isinstance(slot, Held):
                 break
-            door.lead.start()
             batch = claim_batch(account_id=account_id)
             if batch is None:
                 door.limiter.give_back(slot)
@@ -245,7 +239,6 @@ def _leave(sealed: Sealed, door: Door, slot: Slot) -> BatchAccepted | None:
     """
     ends_at = time.monotonic() + settings.BATCH_LEASE_SECONDS / 3
     door.client.connect_ahead()
-    door.lead.stop()
     current: Slot | None = slot
     while current is not None:
         if current.wait():

@@ -13,7 +13,8 @@ class CallClass(StrEnum):
 
     SINGLE = "single"
     """Somebody waits for it: single mails, an operator's look-up. At most half a second behind
-    bulk (a slot more at limits below 9 a second, where slots are further apart)."""
+    bulk; a slot more for the first one in a minute, and at limits below 9 a second behind a segment
+    call that was let in just before."""
     CAMPAIGN = "campaign"
     """Bulk mail: whatever the others leave."""
     SEGMENT = "segment"

@@ -30,6 +30,7 @@ local RECOVERY = 1 / 6             -- factor regained per second
 local SMOOTHING = 5                -- seconds
 local TURNS = 5                    -- a class that wants slots gets at least every fifth
 local WANTS = 3 * 1000000          -- it wants them this long after it asked
+local ABOUT = 60 * 1000000         -- single mails are about this long after one was asked for
 local BEHIND = 500000              -- a single mail waits no longer than this behind bulk
 local CLASSES = { 'single', 'campaign', 'segment' }
 
@@ -158,10 +159,12 @@ if rejoining == 2 and current > START then
 end
 local gap = limit > 0 and 1000000 / (pace * limit * current) or 0
 
--- How far ahead bulk may reserve when it is not its turn, so that the slot behind is in reach of a
--- single mail; two slots less where there is room for that, as a class in its turn may add one.
--- Where slots are further apart than that, bulk needs the whole reach to get any.
+-- How far ahead bulk may reserve when it is not its turn. While single mails are about, so far that
+-- the slot behind is in their reach; two slots less where there is room for that, as a class in its
+-- turn may add one. Where slots are further apart than that, bulk needs the whole reach to get any.
+-- While none are about, bulk has all of it: a slow worker composes while its slot comes nearer.
 local function bulk_reach(asked_for)
+  if math.abs(now - of.single.asked) >= ABOUT then return math.min(asked_for, BEHIND) end
   for slots = 2, 1, -1 do
     if BEHIND - slots * gap >= BEHIND / 2 then
       return math.min(asked_for, BEHIND - slots * gap)

@@ -404,6 +404,7 @@ def test_throttling_beyond_its_budget_is_a_dead_letter(
     letter = DeadLetter.objects.get()
     assert (letter.reason, letter.queue) == ("throttled", "batch-email")
 
+    time.sleep(0.15)
     provider.answers = [throttle]
     dead_letters.redrive(letter_id=letter.pk, by="anna")
     send(house)

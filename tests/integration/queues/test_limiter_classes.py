@@ -74,6 +74,7 @@ def test_single_mail_waits_half_a_second_at_most_behind_a_campaign(
 ) -> None:
     warm_account(broker, limit=limit)
     bulk, single = worker(broker, "bulk"), worker(broker, "single")
+    single.reserve(0)  # single mails are about
 
     for _ in range(4):
         fill(bulk, CAMPAIGN)
@@ -88,6 +89,7 @@ def test_single_mail_waits_half_a_second_behind_a_campaign_and_segments_together
 ) -> None:
     warm_account(broker, limit=10)
     bulk, segments, single = (worker(broker, name) for name in ("bulk", "segments", "single"))
+    single.reserve(0)
 
     for _ in range(4):
         fill(bulk, CAMPAIGN, times=10)
@@ -97,6 +99,17 @@ def test_single_mail_waits_half_a_second_behind_a_campaign_and_segments_together
         assert isinstance(got, Slot)
         assert got.fire_in_s <= 0.5
         time.sleep(got.fire_in_s)
+
+
+@pytest.mark.parametrize("limit", [5, 10])
+def test_first_single_mail_in_a_while_waits_one_slot_more(broker: Redis, limit: float) -> None:
+    warm_account(broker, limit=limit)
+    fill(worker(broker, "bulk"), CAMPAIGN)
+
+    got = worker(broker, "single").reserve(1_000)
+
+    assert isinstance(got, Slot)
+    assert got.fire_in_s <= 0.5 + 1 / (0.9 * limit)
 
 
 def test_segments_get_a_fifth_while_mail_waits(broker: Redis) -> None:
