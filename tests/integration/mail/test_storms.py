@@ -196,10 +196,10 @@ def _throttled(headers: dict[str, str]) -> Throttled:
 
 def test_calls_are_counted_by_operation_and_outcome(sandbox: ResendSandbox) -> None:
     def counted(outcome: str) -> float:
-        return metrics.PROVIDER_CALLS.labels("resend", "send_batch", outcome)._value.get()
+        return float(metrics.PROVIDER_CALLS.labels("resend", "send_batch", outcome)._value.get())
 
     def timeouts() -> float:
-        return metrics.PROVIDER_TIMEOUTS.labels("resend", "send_batch", "read")._value.get()
+        return float(metrics.PROVIDER_TIMEOUTS.labels("resend", "send_batch", "read")._value.get())
 
     before = counted("ok"), counted("Ambiguous"), timeouts()
     client = ResendClient(
