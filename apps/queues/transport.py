@@ -11,14 +11,18 @@ from contextlib import contextmanager
 from queue import Empty
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from kombu.transport import redis as kombu_redis
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import dumps, loads
+from redis.exceptions import ResponseError
 
 from apps.queues import poison
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+log = structlog.get_logger(__name__)
 
 
 class Channel(kombu_redis.Channel):
@@ -70,10 +74,15 @@ class Channel(kombu_redis.Channel):
 
     def _deliver(self, queue: str, item: bytes | str) -> None:
         problem = poison.problem_of(item)
-        if problem is None:
-            self.connection._deliver(loads(bytes_to_str(item)), queue)  # noqa: SLF001 - as kombu
-        else:
+        if problem is not None:
             poison.keep_unreadable(queue=queue, item=item, problem=problem)
+            return
+        try:
+            self.connection._deliver(loads(bytes_to_str(item)), queue)  # noqa: SLF001 - as kombu
+        except ResponseError as error:
+            # The broker refuses to write down who has it: its memory is full, or it is a replica.
+            # Raised further it would end the worker; the drainer comes for the work.
+            log.warning("wake_up_dropped", queue=queue, error=type(error).__name__)
 
 
 class Transport(kombu_redis.Transport):

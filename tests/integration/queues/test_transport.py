@@ -1,0 +1,55 @@
+"""The broker refuses to take note of a delivery: the wake-up is dropped, and the worker lives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from celery import current_app
+from django.conf import settings
+from redis import Redis
+from structlog.testing import capture_logs
+
+from apps.queues.enqueueing import publish
+from apps.queues.names import Queue, TaskName
+from tests.integration.queues.throwaway_valkey import ThrowawayValkey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def full_broker(tmp_path: Path) -> Iterator[Redis]:
+    """A broker whose memory is used up; deleting and reading still work."""
+    server = ThrowawayValkey(tmp_path)
+    server.start()
+    with Redis.from_url(server.url) as client:
+        yield client
+    server.kill()
+
+
+def a_wake_up() -> bytes:
+    with Redis.from_url(settings.REDIS_URL) as client:
+        client.delete(Queue.CONTROL)
+        assert publish(TaskName.CLOSE_MAILINGS, ids={}, correlation="a-wake-up-1") == 1
+        raw: Any = client.lpop(Queue.CONTROL)
+        return bytes(raw)
+
+
+def test_delivery_that_a_full_broker_refuses_is_dropped(full_broker: Redis) -> None:
+    raw, received = a_wake_up(), list[Any]()
+    port = full_broker.connection_pool.connection_kwargs["port"]
+    with current_app.connection_for_read(f"redis://127.0.0.1:{port}/0") as connection:
+        channel: Any = connection.channel()
+        channel.basic_consume(Queue.CONTROL.value, False, received.append, "tag")
+        channel._deliver(Queue.CONTROL.value, raw)
+        full_broker.config_set("maxmemory", 1)
+
+        with capture_logs() as lines:
+            channel._deliver(Queue.CONTROL.value, raw)
+
+        full_broker.config_set("maxmemory", 0)
+
+    assert len(received) == 1
+    assert [line["event"] for line in lines] == ["wake_up_dropped"]
