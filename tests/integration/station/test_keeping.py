@@ -72,7 +72,8 @@ def test_every_program_runs(addresses: keeping.Addresses, var: Path) -> None:
     running = _await_running(var)
 
     expected = {one.name for one in procfile.programs({"PORT": "1", "FLUX_VAR_DIR": "/"})}
-    assert set(running) == expected | {"postgres", "valkey", "resend-sandbox", "watchdog"}
+    own = {"postgres", "valkey", "resend-sandbox", "watchdog", "flower"}
+    assert set(running) == expected | own
 
 
 def test_web_answers_at_the_printed_addresses(addresses: keeping.Addresses) -> None:
