@@ -104,8 +104,10 @@ SELECT mailing.id, mailing.state, mailing.state_reason, account.stopped_reason,
                   coalesce(sum(size - sent - failed - unknown - skipped)
                            FILTER (WHERE state = 'calling'), 0) AS in_flight,
                   coalesce(sum(sent + failed + unknown)
-                           FILTER (WHERE settled_at > statement_timestamp()
-                                         - interval '{PACE_SECONDS} s'), 0) AS lately
+                           FILTER (WHERE settled_at > greatest(
+                               mailing.state_changed_at,
+                               statement_timestamp() - interval '{PACE_SECONDS} s'
+                           )), 0) AS lately
              FROM mail_batch WHERE mailing_id = mailing.id
        ) batches
  CROSS JOIN LATERAL (

@@ -21,6 +21,7 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "forty-thousand-lifted": sending.forty_thousand_lifted,
     "forty-thousand-limited": sending.forty_thousand_limited,
     "suppression": people.suppression,
+    "dry-run": people.dry_run,
     "statements": people.statements,
     "audience": people.audience,
     "imports": people.imports,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import threading
 import time
 from typing import Any
 
@@ -11,6 +12,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from apps.brands.models import Brand, Sender
+from apps.campaigns import dry_running
+from apps.campaigns.models import DryRun
 from apps.contacts.eligibility import MailClass, blocked_addresses
 from apps.contacts.models import Contact
 from apps.mail import mailings, outcomes, planning
@@ -58,6 +61,54 @@ def _mailing(sender: int) -> Mailing:
         html='<p>{{ brand.postal_address }} <a href="{{ unsubscribe_url }}">Leave</a></p>',
         text="",
     )
+
+
+_LEAVE = """
+UPDATE contacts_contact SET status = 'unsubscribed' WHERE id % 10 = 0
+"""
+_SUPPRESS_SOME = """
+INSERT INTO contacts_suppression (address, brand_id, reason, origin)
+SELECT address, NULL, 'hard_bounce', 'provider' FROM contacts_contact WHERE id % 20 = 1
+"""
+
+
+def let_some_leave() -> None:
+    """A tenth unsubscribes, another twentieth bounced."""
+    with connection.cursor() as cursor:
+        for statement in (_LEAVE, _SUPPRESS_SOME, "VACUUM (ANALYZE)"):
+            cursor.execute(statement)
+
+
+def run_dry(*, campaign: int, rounds: int) -> dict[str, Any]:
+    """Seconds of whole dry runs, and from asking to cancel one until it stands still."""
+    seconds, to_cancel = [], []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        run = dry_running.start_dry_run(campaign_id=campaign, actor="bench")
+        while not _ended(run):
+            dry_running.run_dry(dry_run_id=run.pk)
+        seconds.append(time.perf_counter() - started)
+        skipped = sum(run.skipped.values())
+        to_cancel.append(_cancel_midway(campaign))
+    return {"seconds": seconds, "to_cancel": to_cancel, "skipped": skipped}
+
+
+def _ended(run: DryRun) -> bool:
+    run.refresh_from_db()
+    return run.state != DryRun.State.RUNNING
+
+
+def _cancel_midway(campaign: int) -> float:
+    run = dry_running.start_dry_run(campaign_id=campaign, actor="bench")
+    runner = threading.Thread(target=dry_running.run_dry, kwargs={"dry_run_id": run.pk})
+    runner.start()
+    time.sleep(1)
+    asked = time.perf_counter()
+    dry_running.cancel_dry_run(dry_run_id=run.pk, actor="bench")
+    runner.join()
+    if not _ended(run) or run.state != DryRun.State.CANCELLED:
+        raise RuntimeError(f"the dry run was {run.state} when it was cancelled")
+    return time.perf_counter() - asked
 
 
 def plan_audience(*, sender: int, rounds: int) -> dict[str, Any]:

@@ -49,6 +49,25 @@ def audience() -> list[Row]:
         ]  # fmt: skip
 
 
+def dry_run() -> list[Row]:
+    """Who of 1,000,000 would get a campaign and who not, each with a row; and a cancellation."""
+    with SendingStation("bench", durable=True) as running:
+        running.add_contacts(MILLION)
+        campaign = running.create_campaign(audience={"everyone": True})
+        running.desk.call("tests.benchmarks.desk:let_some_leave")
+        figures = running.desk.call(
+            "tests.benchmarks.desk:run_dry", campaign=campaign, rounds=ROUNDS, within_seconds=300
+        )
+        took, cancelled = (statistics.median(figures[name]) for name in ("seconds", "to_cancel"))
+        skipped = figures["skipped"]
+        return [
+            Row("dry run over 1,000,000 contacts", round(took, 1), "s", "under 10", took < 10),
+            Row("of them skipped", skipped, "", "150,000", skipped == 150_000),
+            Row("until a cancellation is obeyed", round(cancelled, 2), "s", "under 1",
+                cancelled < 1),
+        ]  # fmt: skip
+
+
 def statements() -> list[Row]:
     """Database statements for one batch of 100, claim to settle."""
     with SendingStation("bench") as running:
