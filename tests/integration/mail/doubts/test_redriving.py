@@ -89,7 +89,7 @@ def test_letter_of_a_batch_that_is_gone_says_so(house: House) -> None:
 def test_letter_of_an_event_that_is_gone_says_so(house: House) -> None:
     assert not DeliveryEvent.objects.exists()
     dead_letters.record(
-        queue="events",  # type: ignore[arg-type]
+        queue="events",
         task="mail.apply_events",
         reason="x",
         subject="mail.event",
