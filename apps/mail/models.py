@@ -108,6 +108,9 @@ class Mailing(models.Model):
     audience_cursor = models.BigIntegerField(default=0)
     audience_until = models.BigIntegerField(default=0)
     audience_completed_at = models.DateTimeField(null=True)
+    is_specimen = models.BooleanField(
+        default=False, db_default=False, help_text="Mails to look at, which count in no figures."
+    )
     topic_groups = models.JSONField(
         default=list,
         blank=True,

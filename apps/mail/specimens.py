@@ -1,7 +1,6 @@
 """Specimens: a mail as it would look for a contact, sent to somebody else to look at.
 
-They travel in a stream of single mails of their own, have no contact, and so count in nobody's
-results. Whose data they show is written down by id and read when the mail is made.
+They travel in a stream of single mails of their own, have no contact, and count in no results. Whose data they show is written down by id and read when the mail is made.
 """
 
 from __future__ import annotations
@@ -88,6 +87,7 @@ def _stream(name: str, sender: Sender, content: Content) -> Mailing:
         create_defaults={
             **now,
             "mail_class": MailClass.TRANSACTIONAL,
+            "is_specimen": True,
             "audience_completed_at": Now(),
         },
     )

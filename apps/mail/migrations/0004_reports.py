@@ -187,7 +187,7 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(
                         fields=["brand", "day"],
-                        include=("kind", "number"),
+                        include=("mailing", "kind", "number"),
                         name="daily_figure_of_brand",
                     )
                 ],

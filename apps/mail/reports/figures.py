@@ -132,16 +132,21 @@ class DayFigures:
 
 
 _DAILY = """
-SELECT day, kind, sum(number) FROM mail_dailyfigure
- WHERE brand_id = ANY(%s) AND day > %s AND day <= %s
- GROUP BY day, kind
+SELECT figure.day, figure.kind, sum(figure.number)
+  FROM mail_dailyfigure figure
+  JOIN mail_mailing mailing ON mailing.id = figure.mailing_id AND NOT mailing.is_specimen
+ WHERE figure.brand_id = ANY(%s) AND figure.day > %s AND figure.day <= %s
+ GROUP BY figure.day, figure.kind
 """
 
 
 def daily(
     brand_ids: Collection[int], *, days: int = 30, until: date | None = None
 ) -> list[DayFigures]:
-    """The last `days` days of the brands together, oldest first, empty days too; one query."""
+    """The last `days` days of the brands together, oldest first, empty days too; one query.
+
+    Without mails that were sent only to be looked at.
+    """
     last = until or datetime.now(tz=UTC).date()
     by_day: dict[date, Counter[str]] = defaultdict(Counter)
     with connection.cursor() as cursor:

@@ -68,7 +68,9 @@ class DailyFigure(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["brand", "day"], include=["kind", "number"], name="daily_figure_of_brand"
+                fields=["brand", "day"],
+                include=["mailing", "kind", "number"],
+                name="daily_figure_of_brand",
             ),
         ]
 

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 import orjson
 import pytest
+from django.db.models.functions import Now
 
 from apps.campaigns import trial_mails
 from apps.campaigns.errors import InvalidTestError
 from apps.mail import specimens
 from apps.mail.claiming import claim_batch, gather_singles
 from apps.mail.models import Mailing, Message
+from apps.mail.reports import figures
+from apps.mail.reports.models import DailyFigure
 from apps.mail.sealing import Sealed, compose
 from tests.factories.brands import SenderFactory
 from tests.integration.campaigns.conftest import Newsroom
@@ -42,6 +45,16 @@ def sealed(campaign: Campaign) -> Sealed:
     batch = claim_batch(account_id=campaign.sender.account_id, single=True)
     assert batch is not None
     return compose(batch)
+
+
+def test_no_figure_counts_it(campaign: Campaign) -> None:
+    (message,) = send(campaign, "me@desk.example")
+    Message.objects.filter(pk=message.pk).update(state=Message.State.SENT, settled_at=Now())
+
+    figures.fold_changes()
+
+    assert DailyFigure.objects.get(kind="sent").number == 1
+    assert all(day["sent"] == 0 for day in figures.daily([campaign.brand_id]))
 
 
 def test_mail_looks_as_the_contact_would_see_it_and_goes_elsewhere(
