@@ -1,6 +1,7 @@
 """Specimens: a mail as it would look for a contact, sent to somebody else to look at.
 
-They travel in a stream of single mails of their own, have no contact, and count in no results. Whose data they show is written down by id and read when the mail is made.
+They travel in a stream of single mails of their own, have no contact, and count in no results.
+Whose data they show is written down by id and read when the mail is made.
 """
 
 from __future__ import annotations
