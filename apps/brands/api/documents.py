@@ -45,13 +45,13 @@ def document_common_answers(
     for path, operations in result["paths"].items():
         for method in METHODS:
             if method in operations:
-                _complete(operations[method], method=method, has_id="{" in path)
+                _complete(operations[method], codes=_codes(path, method), method=method)
     return result
 
 
-def _complete(operation: dict[str, Any], *, method: str, has_id: bool) -> None:
+def _complete(operation: dict[str, Any], *, codes: list[str], method: str) -> None:
     answers = operation["responses"]
-    for code in _codes(method=method, has_id=has_id):
+    for code in codes:
         answers.setdefault(code, _error(code))
     for code, answer in answers.items():
         if code != "401":
@@ -61,13 +61,14 @@ def _complete(operation: dict[str, Any], *, method: str, has_id: bool) -> None:
         operation.setdefault("parameters", []).append(_idempotency_parameter())
 
 
-def _codes(*, method: str, has_id: bool) -> list[str]:
+def _codes(path: str, method: str) -> list[str]:
     codes = ["401", "403", "422", "429"]
-    if has_id:
+    if "{" in path:
         codes.append("404")
     if method in WITH_BODY:
         codes += ["400", "409", "413", "415"]
-    if method == "delete":
+    # What lies below an object may not be there yet: a draft has no results.
+    elif method == "delete" or "}/" in path:
         codes += ["409"]
     return codes
 
