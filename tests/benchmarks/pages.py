@@ -30,6 +30,7 @@ def desk_pages() -> list[Row]:
     """Home, a campaign, recipients, a person: on the server, log-in and template included."""
     with SendingStation("bench", durable=True) as running:
         running.add_contacts(PEOPLE)
+        running.desk.call("tests.benchmarks.desk:let_some_leave", within_seconds=300)
         running.desk.call(
             "tests.benchmarks.pages_desk:fill",
             sender=running.sender_id,

@@ -131,6 +131,7 @@ def _addresses(client: Client) -> dict[str, str]:
     for _ in range(3):
         later = recipients + _next(client.get(later).content.decode())
     contact = Contact.objects.latest("pk")
+    contacts = reverse("admin:contacts_contact_changelist")
     return {
         "home": "/admin/",
         "campaign under way": reverse("admin:campaigns_campaign_watch", args=[running.pk]),
@@ -144,6 +145,11 @@ def _addresses(client: Client) -> dict[str, str]:
         "one recipient by address": f"{recipients}?q={contact.address}",
         "a person": reverse("admin:contacts_contact_change", args=[contact.pk]),
         "list of mailings": reverse("admin:mail_mailing_changelist"),
+        "list of campaigns": reverse("admin:campaigns_campaign_changelist"),
+        "list of contacts": contacts,
+        "contacts who left": f"{contacts}?status__exact=unsubscribed",
+        "contacts by beginning of address": f"{contacts}?q=person77",
+        "list of suppressions": reverse("admin:contacts_suppression_changelist"),
     }
 
 
