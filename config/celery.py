@@ -18,7 +18,16 @@ from celery.signals import (
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-ROOMS_WITH_TASKS = ("queues", "brands", "contacts", "mail", "campaigns", "station")
+ROOMS_WITH_TASKS = (
+    "queues",
+    "brands",
+    "contacts",
+    "mail",
+    "campaigns",
+    "newsletter",
+    "sms",
+    "station",
+)
 
 app = Celery("flux_station", task_cls="apps.queues.base_task:StationTask", set_as_current=True)
 # Read on first use, so that importing this module needs no settings.

@@ -23,16 +23,23 @@ class ProviderAccountQuerySet(models.QuerySet["ProviderAccount"]):
 
 
 class ProviderAccount(models.Model):
-    """An account (a team, in Resend's words) at a mail provider: one rate limit, one budget.
+    """An account (a team, in Resend's words) at a provider: one rate limit, one budget.
 
     Several brands may share one; then they share its limiter too.
     """
 
     class Kind(models.TextChoices):
         RESEND = "resend", "Resend"
+        LIME = "lime", "Lime Cellular"
 
     kind = models.CharField(max_length=20, choices=Kind, default=Kind.RESEND)
     name = models.CharField(max_length=60, unique=True)
+    username = models.CharField(
+        max_length=100,
+        blank=True,
+        db_default="",
+        help_text="The user's name at Lime, whose API id is the key. Resend has none.",
+    )
     api_key = EncryptedTextField(validators=[MinLengthValidator(3)])
     webhook_token = models.CharField(
         max_length=64,

@@ -34,7 +34,10 @@ class Scope(models.TextChoices):
     QUEUES_WRITE = "queues:write", "drive dead letters again"
     PULSE_WRITE = "pulse:write", "report engagement"
     MAIL_SEND = "mail:send", "send single mails"
-    SUBSCRIBERS_WRITE = "subscribers:write", "subscribe people"
+    NEWSLETTER_RUN = "newsletter:run", "start digests and sequences"
+    SUBSCRIBERS_READ = "subscribers:read", "read the people who get texts"
+    SUBSCRIBERS_WRITE = "subscribers:write", "add and change the people who get texts"
+    SMS_WRITE = "sms:write", "report what people did with texts"
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
