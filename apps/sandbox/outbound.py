@@ -1,4 +1,4 @@
-"""Posting to one HTTP server over a kept connection."""
+"""Requests to one HTTP server over a kept connection."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Poster:
-    """Posts one body at a time. Keeps its connection while the address stays the same."""
+    """One request at a time. Keeps its connection while the address stays the same."""
 
     def __init__(self) -> None:
         self._address: tuple[str, int] | None = None
@@ -21,17 +21,31 @@ class Poster:
         self, url: str, *, headers: Mapping[str, str], body: bytes, timeout_seconds: float
     ) -> int | None:
         """The status of the answer; None where none came in time."""
+        return await self.request(
+            "POST", url, headers=headers, body=body, timeout_seconds=timeout_seconds
+        )
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes,
+        timeout_seconds: float,
+    ) -> int | None:
+        """As `post`, with any method."""
         try:
             async with asyncio.timeout(timeout_seconds):
-                return await self._post(url, headers, body)
+                return await self._request(method, url, headers, body)
         except (OSError, EOFError, ValueError, IndexError, asyncio.LimitOverrunError):
             self.close()
             return None
 
-    async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
+    async def _request(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> int:
         parts = urlsplit(url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        lines = [f"POST {target} HTTP/1.1", f"host: {parts.netloc}"]
+        lines = [f"{method} {target} HTTP/1.1", f"host: {parts.netloc}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         lines += [f"content-length: {len(body)}", "", ""]
         request = "\r\n".join(lines).encode("latin-1") + body

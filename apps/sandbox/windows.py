@@ -1,4 +1,4 @@
-"""Counting requests per second. Times are monotonic seconds and never go back."""
+"""Counting requests in a span of time. Times are monotonic seconds and never go back."""
 
 from __future__ import annotations
 
@@ -30,22 +30,23 @@ def _seconds(duration: float) -> int:
 
 
 class SlidingWindow:
-    """Never more than `limit` admitted requests in any span of one second: (t - 1, t].
+    """Never more than `limit` admitted requests in any span of so many seconds: (t - span, t].
 
     A refused request does not count, so a client that keeps asking is let in again in time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, span_seconds: float = 1.0) -> None:
         self._admitted: deque[float] = deque()
+        self._span = span_seconds
 
     def admit(self, now: float, *, limit: int) -> Admission:
-        admitted = self._admitted
-        while admitted and now - admitted[0] >= 1.0:
+        admitted, span = self._admitted, self._span
+        while admitted and now - admitted[0] >= span:
             admitted.popleft()
         allowed = len(admitted) < limit
         if allowed:
             admitted.append(now)
-        reset = admitted[0] + 1.0 - now if admitted else 1.0
+        reset = admitted[0] + span - now if admitted else span
         return Admission(allowed, limit, max(0, limit - len(admitted)), _seconds(reset))
 
 

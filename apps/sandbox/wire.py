@@ -11,9 +11,9 @@ import asyncio
 import socket
 import struct
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import cast
 from urllib.parse import unquote
@@ -55,15 +55,19 @@ class Response:
     content_type: str = "application/json; charset=utf-8"
 
     def encode(self, *, keep_alive: bool) -> bytes:
+        return self.head(f"content-length: {len(self.body)}", keep_alive=keep_alive) + self.body
+
+    def head(self, framing: str, *, keep_alive: bool) -> bytes:
+        """Everything before the body; `framing` is the header that says where the body ends."""
         lines = [
             f"HTTP/1.1 {self.status} {_REASONS.get(self.status, 'Unknown')}",
             f"content-type: {self.content_type}",
-            f"content-length: {len(self.body)}",
+            framing,
         ]
         lines += [f"{name}: {value}" for name, value in self.headers]
         if not keep_alive:
             lines.append("connection: close")
-        return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + self.body
+        return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
 
 
 class Exchange:
@@ -85,6 +89,24 @@ class Exchange:
         self._connection.write(response.encode(keep_alive=keep_alive))
         self._connection.finish(keep_alive=keep_alive)
 
+    def stream(
+        self,
+        response: Response,
+        pieces: Iterator[bytes],
+        *,
+        claimed_bytes: int | None = None,
+        pause_seconds: float = 0.0,
+    ) -> None:
+        """Answer with a body made piece by piece, no faster than the client reads it.
+
+        Chunked, unless `claimed_bytes` announces a length, true or not; the connection is closed
+        behind the last piece. With a pause, each piece waits so long after the one before it.
+        """
+        chunked = claimed_bytes is None
+        framing = "transfer-encoding: chunked" if chunked else f"content-length: {claimed_bytes}"
+        self._connection.write(response.head(framing, keep_alive=False))
+        self._connection.stream(_framed(pieces) if chunked else pieces, pause_seconds=pause_seconds)
+
     def cut(self, response: Response) -> None:
         """Announce the whole answer, send all but the second half of its body, then close."""
         encoded = response.encode(keep_alive=False)
@@ -105,6 +127,14 @@ class Exchange:
 
 
 Application = Callable[[Exchange], None]
+
+
+def _framed(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The pieces as chunks of HTTP/1.1, with the one that ends them."""
+    for piece in pieces:
+        if piece:
+            yield b"%x\r\n%b\r\n" % (len(piece), piece)
+    yield b"0\r\n\r\n"
 
 
 @dataclass(slots=True)
@@ -130,6 +160,8 @@ class Connection(asyncio.Protocol):
         self._waiting: deque[Request] = deque()
         self._busy = False
         self._transport: asyncio.Transport | None = None
+        self._full = False
+        self._resume: Callable[[], None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -138,8 +170,18 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self._transport = None
+        self._resume = None
         self._waiting.clear()
         self._connections.discard(self)
+
+    def pause_writing(self) -> None:
+        self._full = True
+
+    def resume_writing(self) -> None:
+        self._full = False
+        resume, self._resume = self._resume, None
+        if resume is not None:
+            resume()
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -225,6 +267,21 @@ class Connection(asyncio.Protocol):
             self.later(interval_seconds, lambda: self.drip(encoded[1:], interval_seconds))
         else:
             self.finish(keep_alive=False)
+
+    def stream(self, pieces: Iterator[bytes], *, pause_seconds: float) -> None:
+        """Write piece after piece; where the client does not keep up, go on once it has."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        piece = next(pieces, None)
+        if piece is None:
+            self.finish(keep_alive=False)
+            return
+        self.write(piece)
+        follow = partial(self.stream, pieces, pause_seconds=pause_seconds)
+        if self._full:
+            self._resume = follow
+        else:
+            self.later(pause_seconds, follow)
 
     def reset(self) -> None:
         if self._transport is None:
