@@ -5,21 +5,15 @@ It has no authentication and answers on loopback connections only.
 
 from __future__ import annotations
 
-import ipaddress
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
 
-import orjson
-
-from apps.sandbox.choices import SettingError, number, one_of, optional, read, whole
-from apps.sandbox.faults import Fault, FaultKind
-from apps.sandbox.journal import read_page
+from apps.sandbox import control
+from apps.sandbox.choices import SettingError
+from apps.sandbox.control import Action, Document, body_of, log_page, plan_fault
 from apps.sandbox.resend.accounts import check_override
 from apps.sandbox.resend.domains import STATUSES
-from apps.sandbox.wire import Exchange, Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,44 +21,12 @@ if TYPE_CHECKING:
     from apps.sandbox.resend.accounts import Account
     from apps.sandbox.resend.server import ResendServer
     from apps.sandbox.resend.settings import Settings
-
-PREFIX = "/_sandbox/"
-MAX_PAGE = 10_000
-Document = dict[str, Any]
+    from apps.sandbox.wire import Exchange, Request
 
 
 def serve(server: ResendServer, exchange: Exchange) -> None:
     """Answer a request to the control API; errors are 400, 403, 404 with an `error` text."""
-    request = exchange.request
-    action = _ACTIONS.get((request.method, request.path.removeprefix(PREFIX)))
-    if not ipaddress.ip_address(exchange.peer).is_loopback:
-        status, document = 403, {"error": "the control API answers on loopback only"}
-    elif action is None:
-        known = ", ".join(f"{method} {PREFIX}{path}" for method, path in _ACTIONS)
-        status, document = 404, {"error": f"no such action; there are {known}"}
-    else:
-        status, document = _run(action, server, request)
-    exchange.answer(Response(status, orjson.dumps(document, option=orjson.OPT_NON_STR_KEYS)))
-
-
-Action = Callable[["ResendServer", Request], Document]
-
-
-def _run(action: Action, server: ResendServer, request: Request) -> tuple[int, Document]:
-    try:
-        return 200, action(server, request)
-    except SettingError as error:
-        return 400, {"error": str(error)}
-
-
-def _body(request: Request) -> Document:
-    try:
-        body = orjson.loads(request.body or b"{}")
-    except orjson.JSONDecodeError as error:
-        raise SettingError(f"the body is not JSON: {error}") from error
-    if not isinstance(body, dict):
-        raise SettingError("the body needs to be a JSON object")
-    return body
+    control.serve(_ACTIONS, server, exchange)
 
 
 def _stats(server: ResendServer, _: Request) -> Document:
@@ -120,7 +82,7 @@ class _Changes:
 
 def _changes(server: ResendServer, request: Request, base: Settings) -> _Changes:
     """Settings by name; `domains` {name: status} for all accounts; `accounts` {name: both}."""
-    body = _body(request)
+    body = body_of(request)
     accounts = _mapping("accounts", body.pop("accounts", {}))
     shared = _statuses(body.pop("domains", {}))
     changes = _Changes(base.changed(body), [], [])
@@ -164,25 +126,14 @@ def _reset(server: ResendServer, _: Request) -> Document:
 
 
 def _accepted(server: ResendServer, request: Request) -> Document:
-    """A page of the log of accepted messages; `next_offset` is where the next one starts."""
-    query = {name: values[-1] for name, values in parse_qs(request.query).items()}
-    offset = read("offset", whole(0), query.get("offset", "0"))
-    limit = min(read("limit", whole(1), query.get("limit", "1000")), MAX_PAGE)
-    lines, next_offset = read_page(server.acceptance.journal.path, offset=offset, limit=limit)
-    return {"data": [orjson.loads(line) for line in lines], "next_offset": next_offset}
+    return log_page(server.acceptance.journal.path, request)
 
 
 def _next_fault(server: ResendServer, request: Request) -> Document:
-    """Let the next `count` sends fail: `{"kind", "count": 1, "seconds": null}`."""
-    body = _body(request)
-    kind = FaultKind(read("kind", one_of(*FaultKind), body.get("kind")))
-    fault = Fault(kind, read("seconds", optional(number(0)), body.get("seconds")))
-    count = read("count", whole(1), body.get("count", 1))
-    server.faults.add_next(fault, count=count)
-    return {"kind": kind, "count": count, "seconds": fault.seconds}
+    return plan_fault(server.faults, request)
 
 
-_ACTIONS: dict[tuple[str, str], Action] = {
+_ACTIONS: dict[tuple[str, str], Action[ResendServer]] = {
     ("GET", "stats"): _stats,
     ("GET", "config"): _get_config,
     ("PUT", "config"): _put_config,

@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from apps.sandbox.control import PREFIX
 from apps.sandbox.draws import fraction
 from apps.sandbox.faults import Fault, FaultPlan
 from apps.sandbox.resend import control
@@ -70,7 +71,7 @@ class ResendServer:
         self.figures.journal.clear()
 
     def __call__(self, exchange: Exchange) -> None:
-        if exchange.request.path.startswith(control.PREFIX):
+        if exchange.request.path.startswith(PREFIX):
             control.serve(self, exchange)
         else:
             self._serve(exchange)
