@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from apps.queues.outbound.dialling import Origin
+from apps.queues.outbound.special_addresses import is_loopback, is_public
 from apps.station.outgoing.errors import InvalidEndpointError
-from apps.station.outgoing.special_addresses import is_loopback, is_public
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from apps.station.outgoing.special_addresses import is_loopback, is_public
+from apps.queues.outbound.special_addresses import is_loopback, is_public
 
 PUBLIC = (
     "1.1.1.1",
