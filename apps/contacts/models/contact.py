@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 NAME_LIMIT = 150
 LOCALE_LIMIT = 35  # the longest language tag that RFC 5646 asks software to keep
 TIMEZONE_LIMIT = 64
+TIER_LIMIT = 40
 # Printable ASCII around one @: what `addresses.normalise` yields, whatever else may write here.
 ADDRESS_PATTERN = r"^[!-?A-~]+@[!-?A-~]+$"
 
@@ -72,6 +73,9 @@ class Contact(models.Model):
     )
     status = models.CharField(max_length=12, choices=ContactStatus)
     status_changed_at = models.DateTimeField(db_default=Now())
+    # Written by rooms above, which decide what engagement is worth; see docs/adr/0019.
+    score = models.SmallIntegerField(db_default=0)
+    tier = models.CharField(max_length=TIER_LIMIT, blank=True, db_default="")
     erased_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
