@@ -119,6 +119,22 @@ try:
     QUEUE_LONGEST_HOLD_SECONDS = read.number(
         "FLUX_QUEUE_LONGEST_HOLD_SECONDS", default=300, at_least=QUEUE_HOLD_SECONDS
     )
+    # --- Segments at the provider ---------------------------------------------------------------
+    # Between two calls for one contact, and up to so much more, which differs from one to another.
+    SEGMENT_MIN_INTERVAL_MS = read.whole_number(
+        "FLUX_SEGMENT_MIN_INTERVAL_MS", default=1200, at_least=0
+    )
+    SEGMENT_JITTER_MS = read.whole_number("FLUX_SEGMENT_JITTER_MS", default=300, at_least=0)
+    # A wish rests for so long, so that what follows at once goes with it.
+    SEGMENT_BURST_MS = read.whole_number("FLUX_SEGMENT_BURST_MS", default=1000, at_least=0)
+    # What was told of a contact's segments is believed for so long; 0 asks in each pass.
+    SEGMENT_KNOWN_FRESH_SECONDS = read.number(
+        "FLUX_SEGMENT_KNOWN_FRESH_SECONDS", default=86400, at_least=0
+    )
+    SEGMENT_LEASE_SECONDS = read.number("FLUX_SEGMENT_LEASE_SECONDS", default=90, at_least=0.5)
+    SEGMENT_PASS_RETENTION_MONTHS = read.whole_number(
+        "FLUX_SEGMENT_PASS_RETENTION_MONTHS", default=6, at_least=1
+    )
     # --- Being watched ------------------------------------------------------------------------
     METRICS_DIR = Path(read.text("FLUX_METRICS_DIR", default=str(VAR_DIR / "metrics")))
     share_metrics(METRICS_DIR)
@@ -140,11 +156,28 @@ try:
     API_BURST = read.whole_number("FLUX_API_BURST", default=50, at_least=1)
     API_ANSWER_HOURS = read.number("FLUX_API_ANSWER_HOURS", default=24, at_least=0.01)
     API_BODY_BYTES = read.whole_number("FLUX_API_BODY_BYTES", default=2_000_000, at_least=1000)
+    # Per key, and per address for those who call without one (`apps.brands.api.buckets`).
+    RATE_BUCKETS = {
+        "email": read.allowance("FLUX_BUCKET_EMAIL", per_second=20, burst=100),
+        "email-client": read.allowance("FLUX_BUCKET_EMAIL_CLIENT", per_second=0.2, burst=10),
+        "transactional": read.allowance("FLUX_BUCKET_TRANSACTIONAL", per_second=50, burst=200),
+        "public": read.allowance("FLUX_BUCKET_PUBLIC", per_second=20, burst=100),
+        "public-client": read.allowance("FLUX_BUCKET_PUBLIC_CLIENT", per_second=2, burst=40),
+        "queueWorker": read.allowance("FLUX_BUCKET_QUEUE_WORKER", per_second=50, burst=200),
+    }
+    # Proxies whose X-Forwarded-For is believed: the web server listens on loopback behind one.
+    TRUSTED_PROXIES = read.networks("FLUX_TRUSTED_PROXIES", default="127.0.0.0/8,::1/128")
 
     if PROVIDER_TOTAL_SECONDS * 1.5 > BATCH_LEASE_SECONDS:
         raise SettingProblem(  # noqa: TRY301
             f"FLUX_PROVIDER_TOTAL_SECONDS is {PROVIDER_TOTAL_SECONDS:g}; expected at most two "
             f"thirds of FLUX_BATCH_LEASE_SECONDS ({BATCH_LEASE_SECONDS:g}), so that a call "
+            "always ends inside its lease."
+        )
+    if PROVIDER_TOTAL_SECONDS * 1.5 > SEGMENT_LEASE_SECONDS:
+        raise SettingProblem(  # noqa: TRY301
+            f"FLUX_SEGMENT_LEASE_SECONDS is {SEGMENT_LEASE_SECONDS:g}; expected at least one and a "
+            f"half times FLUX_PROVIDER_TOTAL_SECONDS ({PROVIDER_TOTAL_SECONDS:g}), so that a call "
             "always ends inside its lease."
         )
     if WEBHOOK_TOTAL_SECONDS * 3 > WEBHOOK_LEASE_SECONDS:

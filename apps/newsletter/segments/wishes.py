@@ -1,0 +1,160 @@
+"""What others wish for a contact at the provider. One row per contact: bursts collapse in it.
+
+**The newest wish** is the one with the latest `at`, and of two with the same `at` the one that was
+written later (the higher version). A writer that commits late with an older `at` changes nothing,
+so that re-ordered writers end with the last wish. An `at` of the future counts as now.
+
+No wake-up is published: a wish rests for SEGMENT_BURST_MS, so that what follows at once goes with
+it, and the sweeper then finds it within a second.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import connection
+
+from apps.newsletter.models.segments import WishMode
+from apps.queues.correlation import correlation_id
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from apps.newsletter.models.segments import SegmentWish
+
+
+def want(
+    *, contact_id: int, target_segment: str | None, score: int, mode: str, at: datetime
+) -> bool:
+    """The contact shall be in `target_segment` and in no other managed segment (None: in none).
+
+    `score` is what the target was chosen by, `mode` one of `WishMode`, `at` when it was chosen.
+    Whether it is the newest wish now; also False where the contact does not exist any more.
+    """
+    parameters = {
+        "contact": contact_id,
+        "target": target_segment,
+        "score": score,
+        "mode": WishMode(mode).value,
+        "at": at,
+        "correlation": correlation_id(),
+        "burst": settings.SEGMENT_BURST_MS / 1000,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_WANT, parameters)
+        return bool(cursor.rowcount)
+
+
+def want_many_sql(source: str) -> str:
+    """A data-modifying statement for a CTE, or to run by itself: wishes for many contacts at once.
+
+    `source` is a SELECT (or the name of a CTE) with the columns `contact_id bigint`,
+    `target_segment text` (null: none), `score`, `mode text` ('initial' or 'update'), `at
+    timestamptz` and `correlation_id text`; at most one row per contact. Give it only those whose
+    wish changes. It returns `contact_id` of the wishes that were taken, and wants one parameter:
+    `%(burst)s`, seconds, which is SEGMENT_BURST_MS / 1000 (`burst_seconds()`).
+
+        WITH changed AS (UPDATE … RETURNING …), wished AS ({want_many_sql("changed")})
+        SELECT count(*) FROM wished
+    """
+    chosen = source if source.isidentifier() else f"({source})"
+    return _WANT_MANY.replace("{source}", chosen)
+
+
+def burst_seconds() -> float:
+    """The parameter of `want_many_sql`."""
+    return settings.SEGMENT_BURST_MS / 1000
+
+
+def contact_changed(*, contact_id: int) -> bool:
+    """The contact is new, changed topics, joined, left or came back: the provider is to be told.
+
+    Runs in the caller's transaction, after the change. False where the contact does not exist.
+    """
+    parameters = {
+        "contact": contact_id,
+        "correlation": correlation_id(),
+        "burst": settings.SEGMENT_BURST_MS / 1000,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_CONTACT_CHANGED, parameters)
+        return bool(cursor.rowcount)
+
+
+def is_settled(wish: SegmentWish) -> bool:
+    """Whether everything that was wished so far has been seen to."""
+    return (wish.version, wish.topics_version) == (wish.done_version, wish.topics_done_version)
+
+
+# Whose account: that of the brand's default sender, else of its first one.
+ACCOUNTS = """(
+    SELECT DISTINCT ON (sender.brand_id) sender.brand_id, sender.account_id
+      FROM brands_sender sender JOIN brands_provideraccount account ON account.id = account_id
+     WHERE account.kind = 'resend'
+     ORDER BY sender.brand_id, sender.is_default DESC, sender.id
+)"""
+
+# A wish that comes while a call is under way leaves the call alone: its worker reads the row again
+# before the next. One that was given up gets new attempts. A brand that moved to another account
+# starts there from nothing, and what is under way at the old one has lost its fence.
+_WAIT_AGAIN = """
+    account_id = excluded.account_id,
+    correlation_id = excluded.correlation_id,
+    state = CASE WHEN known.state = 'working' AND known.account_id = excluded.account_id
+                 THEN 'working' ELSE 'waiting' END,
+    lease_until = CASE WHEN known.account_id = excluded.account_id THEN known.lease_until END,
+    waiting_since = CASE WHEN known.state IN ('waiting', 'working')
+                         THEN known.waiting_since ELSE excluded.waiting_since END,
+    due_at = CASE WHEN known.state IN ('waiting', 'working')
+                  THEN known.due_at ELSE excluded.due_at END,
+    attempts = CASE WHEN known.state = 'dead' THEN 0 ELSE known.attempts END,
+    throttles = CASE WHEN known.state = 'dead' THEN 0 ELSE known.throttles END,
+    failing_since = CASE WHEN known.state = 'dead' THEN NULL ELSE known.failing_since END,
+    fence = known.fence + (known.account_id IS DISTINCT FROM excluded.account_id)::int,
+    provider_contact_id = CASE WHEN known.account_id = excluded.account_id
+                               THEN known.provider_contact_id ELSE '' END,
+    known_segments = CASE WHEN known.account_id = excluded.account_id THEN known.known_segments END,
+    known_at = CASE WHEN known.account_id = excluded.account_id THEN known.known_at END,
+    known_topics = CASE WHEN known.account_id = excluded.account_id THEN known.known_topics END,
+    known_unsubscribed = CASE WHEN known.account_id = excluded.account_id
+                              THEN known.known_unsubscribed END
+"""
+
+_WANT_MANY = f"""
+INSERT INTO newsletter_segmentwish AS known
+       (contact_id, brand_id, account_id, version, target_segment, score, mode, wished_at,
+        correlation_id, state, waiting_since, due_at)
+SELECT contact.id, contact.brand_id, account.account_id, 1, wish.target_segment, wish.score,
+       wish.mode, least(wish.at, statement_timestamp()), wish.correlation_id, 'waiting',
+       statement_timestamp(), statement_timestamp() + make_interval(secs => %(burst)s)
+  FROM {{source}} wish
+  JOIN contacts_contact contact ON contact.id = wish.contact_id AND contact.erased_at IS NULL
+  LEFT JOIN {ACCOUNTS} account ON account.brand_id = contact.brand_id
+ ORDER BY contact.id
+ON CONFLICT (contact_id) DO UPDATE
+SET version = known.version + 1, target_segment = excluded.target_segment, score = excluded.score,
+    mode = excluded.mode, wished_at = excluded.wished_at, {_WAIT_AGAIN}
+WHERE known.wished_at IS NULL OR excluded.wished_at >= known.wished_at
+RETURNING contact_id
+"""
+
+_WANT = _WANT_MANY.replace(
+    "{source}",
+    "(SELECT %(contact)s::bigint AS contact_id, %(target)s::text AS target_segment,"
+    " %(score)s::smallint AS score, %(mode)s AS mode, %(at)s::timestamptz AS at,"
+    " %(correlation)s AS correlation_id)",
+)
+
+_CONTACT_CHANGED = f"""
+INSERT INTO newsletter_segmentwish AS known
+       (contact_id, brand_id, account_id, topics_version, correlation_id, state, waiting_since,
+        due_at)
+SELECT contact.id, contact.brand_id, account.account_id, 1, %(correlation)s, 'waiting',
+       statement_timestamp(), statement_timestamp() + make_interval(secs => %(burst)s)
+  FROM contacts_contact contact
+  LEFT JOIN {ACCOUNTS} account ON account.brand_id = contact.brand_id
+ WHERE contact.id = %(contact)s
+ON CONFLICT (contact_id) DO UPDATE
+SET topics_version = known.topics_version + 1, {_WAIT_AGAIN}
+"""
