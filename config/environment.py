@@ -10,6 +10,7 @@ import binascii
 import os
 import sys
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
 
@@ -88,6 +89,25 @@ class Reader:
         if value != int(value):
             raise SettingProblem(f"{name} is {value}; expected a whole number.")
         return int(value)
+
+    def allowance(self, name: str, *, per_second: float, burst: int) -> tuple[float, int]:
+        """`name`_PER_SECOND requests in the long run, `name`_BURST of them at once."""
+        return (
+            self.number(f"{name}_PER_SECOND", default=per_second, at_least=0.001, at_most=1e6),
+            self.whole_number(f"{name}_BURST", default=burst, at_least=1),
+        )
+
+    def networks(self, name: str, *, default: str) -> list[IPv4Network | IPv6Network]:
+        """Comma-separated addresses or networks, such as 10.0.0.0/8,::1."""
+        found = []
+        for word in self.words(name, default=default.split(",")):
+            try:
+                found.append(ip_network(word))
+            except ValueError:
+                raise SettingProblem(
+                    f"{name} holds {_shown(word)}; expected networks such as 10.0.0.0/8,::1."
+                ) from None
+        return found
 
     def words(self, name: str, *, default: Iterable[str] = ()) -> list[str]:
         raw = self.variables.get(name, "")

@@ -22,7 +22,7 @@ _ERRORS = {
     "413": "The body is too large.",
     "415": "The body is not application/json.",
     "422": "Fields are wrong (see `errors`), or the Idempotency-Key was used for another body.",
-    "429": "Too many requests with this key; wait for `Retry-After` seconds.",
+    "429": "Too many requests; wait for `Retry-After` seconds.",
 }
 
 _RATE_HEADERS = {

@@ -95,4 +95,4 @@ class RateLimitError(ApiError):
 
     def __init__(self, wait_seconds: int) -> None:
         self.wait_seconds = wait_seconds
-        super().__init__(f"Too many requests with this key; wait {wait_seconds} s.")
+        super().__init__(f"Too many requests; wait {wait_seconds} s.")

@@ -1,4 +1,4 @@
--- One bucket per API key, on the server's clock (GCRA).
+-- One bucket per caller, on the server's clock (GCRA).
 -- KEYS[1] the bucket; ARGV: microseconds per request, requests that may come at once.
 -- Answers: granted (0 or 1), requests left, microseconds to wait, microseconds until full again.
 local time = redis.call('TIME')

@@ -1,4 +1,4 @@
-"""How often a key may call: one bucket per key for all web processes, kept in the broker.
+"""How often somebody may call: buckets for all web processes together, kept in the broker.
 
 With the broker away each process keeps buckets of its own: requests are answered, and the limit
 then holds per process.
@@ -18,6 +18,7 @@ import structlog
 from django.conf import settings
 from redis.exceptions import RedisError
 
+from apps.brands.api.buckets import Allowance, allowance_of, bucket_key
 from apps.queues.limiting.broker_link import BrokerLink, open_broker
 
 if TYPE_CHECKING:
@@ -25,10 +26,14 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
+    from apps.brands.api.buckets import Bucket, Caller
+
 log = structlog.get_logger(__name__)
 
 MICROS = 1_000_000
 BROKER_TIMEOUT_S = 0.2
+# Strangers have buckets too, and there are many of them: full ones are forgotten.
+MOST_OWN_BUCKETS = 10_000
 _SCRIPT = (Path(__file__).parent / "rate.lua").read_text(encoding="utf-8")
 
 
@@ -42,6 +47,18 @@ class Verdict:
     wait_seconds: int
     reset_seconds: int
 
+    @classmethod
+    def read(cls, raw: Sequence[int], allowance: Allowance) -> Verdict:
+        """From what `rate.lua` and `OwnBuckets` answer."""
+        granted, remaining, wait_us, reset_us = (int(one) for one in raw)
+        return cls(
+            granted=bool(granted),
+            limit=allowance.burst,
+            remaining=remaining,
+            wait_seconds=math.ceil(wait_us / MICROS),
+            reset_seconds=math.ceil(reset_us / MICROS),
+        )
+
     @property
     def headers(self) -> dict[str, str]:
         return {
@@ -49,28 +66,6 @@ class Verdict:
             "ratelimit-remaining": str(self.remaining),
             "ratelimit-reset": str(self.reset_seconds),
         }
-
-
-@dataclass(frozen=True)
-class Allowance:
-    """`per_second` requests in the long run, `burst` of them at once."""
-
-    per_second: float
-    burst: int
-
-    @property
-    def interval_us(self) -> float:
-        return MICROS / self.per_second
-
-    def verdict(self, raw: Sequence[int]) -> Verdict:
-        granted, remaining, wait_us, reset_us = (int(one) for one in raw)
-        return Verdict(
-            granted=bool(granted),
-            limit=self.burst,
-            remaining=remaining,
-            wait_seconds=math.ceil(wait_us / MICROS),
-            reset_seconds=math.ceil(reset_us / MICROS),
-        )
 
 
 @dataclass
@@ -85,6 +80,8 @@ class OwnBuckets:
         interval, room = allowance.interval_us, allowance.burst * allowance.interval_us
         full = max(self._full_at.get(bucket, 0.0), now)
         due = full + interval
+        if len(self._full_at) > MOST_OWN_BUCKETS:
+            self._full_at = {one: at for one, at in self._full_at.items() if at > now}
         if due - room > now:
             return 0, 0, math.ceil(due - room - now), math.ceil(full - now)
         self._full_at[bucket] = due
@@ -110,7 +107,7 @@ class KeyThrottle:
         if raw is None:
             with self._lock:
                 raw = self._own.take(bucket, allowance)
-        return allowance.verdict(raw)
+        return Verdict.read(raw, allowance)
 
     def _ask(self, bucket: str, allowance: Allowance) -> Sequence[int] | None:
         started = self._clock()
@@ -133,7 +130,7 @@ def _throttle(url: str) -> KeyThrottle:
     return KeyThrottle(open_broker(url, timeout_s=BROKER_TIMEOUT_S), own=OwnBuckets())
 
 
-def take(key_id: int) -> Verdict:
-    """Takes one request from the key's allowance."""
-    allowance = Allowance(settings.API_REQUESTS_PER_SECOND, settings.API_BURST)
-    return _throttle(settings.REDIS_URL).take(f"api:rate:{key_id}", allowance)
+def take(bucket: Bucket, caller: Caller) -> Verdict:
+    """Takes one request from the caller's allowance in this bucket."""
+    allowance = allowance_of(bucket, caller)
+    return _throttle(settings.REDIS_URL).take(bucket_key(bucket, caller), allowance)

@@ -9,6 +9,7 @@ from rest_framework import viewsets
 from rest_framework.exceptions import APIException, ValidationError
 
 from apps.brands.api import idempotency, throttling
+from apps.brands.api.buckets import Bucket, key_caller
 from apps.brands.api.errors import RateLimitError
 from apps.brands.api.pages import PARAMETERS
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
     from rest_framework.response import Response
 
+    from apps.brands.api.buckets import Caller
     from apps.brands.models import ApiKey, Brand, Scope
 
     GenericViewSet = viewsets.GenericViewSet[Any]
@@ -65,12 +67,14 @@ class StationViewSet(GenericViewSet):
     becomes.
     `parameters` names the query parameters of actions other than the list.
     Actions in `asks_provider` call out and so get no transaction around them.
+    `bucket` is the allowance that calls are counted against (see `buckets`).
     """
 
     scopes: ClassVar[Mapping[str, Scope]]
     problems: ClassVar[Mapping[type[Exception], Callable[[Any], APIException]]] = {}
     asks_provider: ClassVar[frozenset[str]] = frozenset()
     parameters: ClassVar[Mapping[str, Collection[str]]] = {}
+    bucket = Bucket.API
     brand_lookup = "brand"
     lookup_value_regex = r"[0-9]{1,18}"
     filter_backends = (KnownFilters,)
@@ -121,10 +125,15 @@ class StationViewSet(GenericViewSet):
         if self.action != "list":
             refuse_unknown_parameters(request, set(self.parameters.get(self.action or "", ())))
 
+    def counted_as(self, request: Request) -> Caller | None:
+        """Whose allowance a call takes from; None: nobody's, for it is refused anyway."""
+        return None if request.auth is None else key_caller(request.auth.pk)
+
     def check_throttles(self, request: Request) -> None:
-        if request.auth is None:
+        caller = self.counted_as(request)
+        if caller is None:
             return
-        verdict = throttling.take(request.auth.pk)
+        verdict = throttling.take(self.bucket, caller)
         self.headers.update(verdict.headers)
         if not verdict.granted:
             raise RateLimitError(verdict.wait_seconds)
@@ -156,9 +165,13 @@ class StationViewSet(GenericViewSet):
         self.response = self.finalize_response(wrapped, response, *args, **kwargs)
         return self.response
 
+    def idempotency_key(self) -> str | None:
+        """Under which the answer is kept. Raises `BadIdempotencyKeyError`."""
+        return idempotency.given_key(self.request)
+
     def _answer(self, work: Callable[[], Response]) -> Response:
-        key = idempotency.given_key(self.request)
-        if key is None or self.action is None:
+        key = self.idempotency_key()
+        if key is None or self.action is None or self.request.auth is None:
             return work()
         return idempotency.answer_once(
             api_key=self.api_key,

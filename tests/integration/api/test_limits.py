@@ -8,7 +8,8 @@ import pytest
 from redis import Redis
 
 from apps.brands.api import throttling
-from apps.brands.api.throttling import Allowance, KeyThrottle, OwnBuckets
+from apps.brands.api.buckets import Allowance
+from apps.brands.api.throttling import KeyThrottle, OwnBuckets, Verdict
 from tests.integration.api.conftest import Caller, House, caller
 
 
@@ -63,7 +64,7 @@ class TestBucket:
         shared = KeyThrottle(Redis.from_url(settings.REDIS_URL), own=OwnBuckets())
 
         verdicts = [shared.take("test:alike", allowance) for _ in range(7)]
-        own_verdicts = [allowance.verdict(own.take("x", allowance)) for _ in range(7)]
+        own_verdicts = [Verdict.read(own.take("x", allowance), allowance) for _ in range(7)]
 
         assert [one.granted for one in verdicts] == [one.granted for one in own_verdicts]
         assert [one.remaining for one in verdicts] == [one.remaining for one in own_verdicts]
