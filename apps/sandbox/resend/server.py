@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from apps.sandbox.control import PREFIX
 from apps.sandbox.draws import fraction
+from apps.sandbox.endings import delay_seconds, deliver
 from apps.sandbox.faults import Fault, FaultPlan
 from apps.sandbox.resend import control
 from apps.sandbox.resend.acceptance import Acceptance
@@ -16,7 +17,6 @@ from apps.sandbox.resend.errors import Answer, ApiError
 from apps.sandbox.resend.figures import Figures, Visit
 from apps.sandbox.resend.gate import let_in, respond
 from apps.sandbox.resend.sending import serve_send
-from apps.sandbox.resend.spoiling import deliver, latency_seconds
 from apps.sandbox.resend.webhooks import Courier
 
 if TYPE_CHECKING:
@@ -122,7 +122,8 @@ class ResendServer:
         jitter = 0.0
         if settings.jitter_ms:
             jitter = fraction(settings.seed, "jitter", self.figures.count)
-        return latency_seconds(fault, settings, jitter)
+        latency = (settings.latency_ms + settings.jitter_ms * jitter) / 1000
+        return latency + delay_seconds(fault, settings)
 
     def _conclude(
         self,

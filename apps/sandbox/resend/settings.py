@@ -6,8 +6,7 @@ import base64
 import binascii
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
 from apps.sandbox.choices import (
     SettingError,
@@ -20,10 +19,12 @@ from apps.sandbox.choices import (
     text,
     whole,
 )
-from apps.sandbox.faults import FaultKind
+from apps.sandbox.knobs import about, fault_rates, fault_script, plain_url, rates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from apps.sandbox.faults import FaultKind
 
 
 class Outcome(StrEnum):
@@ -38,18 +39,6 @@ class Outcome(StrEnum):
 
 
 RATED_OUTCOMES = (Outcome.BOUNCED, Outcome.COMPLAINED, Outcome.OPENED, Outcome.CLICKED)
-T = TypeVar("T")
-
-
-def _rates(kinds: Callable[[str], T]) -> Callable[[object], dict[T, float]]:
-    return pairs(kinds, number(0, 1), form="kind=rate,kind=rate with rates from 0 to 1")
-
-
-def _fault_rates(value: object) -> dict[FaultKind, float]:
-    rates = _rates(FaultKind)(value)
-    if sum(rates.values()) > 1 + 1e-9:
-        raise SettingError("rates that add up to at most 1")
-    return rates
 
 
 def _rated_outcome(name: str) -> Outcome:
@@ -60,17 +49,6 @@ def _rated_outcome(name: str) -> Outcome:
 
 def _outcome(value: object) -> Outcome:
     return Outcome(str(value))
-
-
-def _fault(value: object) -> FaultKind:
-    return FaultKind(str(value))
-
-
-def _url(value: object) -> str:
-    parts = urlsplit(text(value))
-    if parts.scheme != "http" or not parts.hostname:
-        raise SettingError("an http:// URL (the stand-in speaks no TLS)")
-    return text(value)
 
 
 def _secret(value: object) -> str:
@@ -85,7 +63,7 @@ def _secret(value: object) -> str:
 def _about(
     parse: Callable[[object], object], help_: str, *, per_account: bool = False
 ) -> dict[str, Any]:
-    return {"parse": parse, "help": help_, "per_account": per_account}
+    return {**about(parse, help_), "per_account": per_account}
 
 
 def _test_outcomes() -> dict[str, Outcome]:
@@ -117,7 +95,8 @@ class Settings:
         ),
     )
     webhook_url: str | None = field(
-        default=None, metadata=_about(optional(_url), "where events are posted", per_account=True)
+        default=None,
+        metadata=_about(optional(plain_url), "where events are posted", per_account=True),
     )
     webhook_secret: str | None = field(
         default=None,
@@ -140,13 +119,11 @@ class Settings:
     )
     faults: dict[FaultKind, float] = field(
         default_factory=dict,
-        metadata=_about(_fault_rates, "faults of sends by rate: 500_after=0.05,reset_after=0.05"),
+        metadata=_about(fault_rates, "faults of sends by rate: 500_after=0.05,reset_after=0.05"),
     )
     fault_script: dict[int, FaultKind] = field(
         default_factory=dict,
-        metadata=_about(
-            pairs(whole(1), _fault, form="n=kind,n=kind with n from 1"), "faults of the n-th sends"
-        ),
+        metadata=_about(fault_script, "faults of the n-th sends"),
     )
     seed: int = field(
         default=1, metadata=_about(whole(0), "fixes which sends fail and what becomes of each mail")
@@ -163,7 +140,7 @@ class Settings:
     webhooks: bool = field(default=True, metadata=_about(switch, "whether events are sent at all"))
     event_rates: dict[Outcome, float] = field(
         default_factory=dict,
-        metadata=_about(_rates(_rated_outcome), "bounced, complained, opened, clicked by rate"),
+        metadata=_about(rates(_rated_outcome), "bounced, complained, opened, clicked by rate"),
     )
     outcomes: dict[str, Outcome] = field(
         default_factory=_test_outcomes,

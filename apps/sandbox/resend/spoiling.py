@@ -17,7 +17,6 @@ from apps.sandbox.windows import LIFTED_LIMIT
 
 if TYPE_CHECKING:
     from apps.sandbox.resend.settings import Settings
-    from apps.sandbox.wire import Exchange, Response
 
 _BAD_GATEWAY = b"<html><head><title>502 Bad Gateway</title></head><body></body></html>"
 _GARBAGE = b'{"data": [{"id": "49a3999c-0ce1-'
@@ -57,33 +56,3 @@ def _one_too_few(body: bytes) -> bytes:
     else:
         document.pop("id", None)
     return orjson.dumps(document)
-
-
-def deliver(
-    exchange: Exchange, response: Response, fault: Fault | None, settings: Settings
-) -> None:
-    """End the exchange the way the fault wants it."""
-    match fault.kind if fault else None:
-        case FaultKind.RESET_BEFORE | FaultKind.RESET_AFTER:
-            exchange.reset()
-        case FaultKind.TIMEOUT_BEFORE | FaultKind.TIMEOUT_AFTER:
-            exchange.hang(seconds=_seconds(fault, settings.hang_seconds))
-        case FaultKind.SLOW_DRIP:
-            interval = _seconds(fault, settings.drip_interval_seconds)
-            exchange.drip(response, interval_seconds=interval)
-        case FaultKind.TRUNCATED:
-            exchange.cut(response)
-        case _:
-            exchange.answer(response)
-
-
-def latency_seconds(fault: Fault | None, settings: Settings, jitter: float) -> float:
-    """From request to answer; `jitter` is drawn in [0, 1)."""
-    latency = (settings.latency_ms + settings.jitter_ms * jitter) / 1000
-    if fault is not None and fault.kind is FaultKind.DELAY:
-        latency += _seconds(fault, settings.delay_seconds)
-    return latency
-
-
-def _seconds(fault: Fault | None, default: float) -> float:
-    return default if fault is None or fault.seconds is None else fault.seconds
