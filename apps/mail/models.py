@@ -13,7 +13,15 @@ from django.db.models.functions import Now
 
 from apps.brands.models import Brand, ProviderAccount, Sender
 from apps.contacts.eligibility import MailClass
-from apps.mail.reports.models import Bounce, Click, DailyFigure, FigureChange, Link
+from apps.mail.reports.models import (
+    Bounce,
+    Click,
+    DailyFigure,
+    FigureChange,
+    Link,
+    MachineRule,
+    Open,
+)
 
 __all__ = [
     "BATCH_SIZE",
@@ -28,10 +36,12 @@ __all__ = [
     "DeliveryEvent",
     "FigureChange",
     "Link",
+    "MachineRule",
     "Mailing",
     "MailingQuerySet",
     "Message",
     "MessageQuerySet",
+    "Open",
     "Template",
 ]
 
@@ -58,11 +68,17 @@ class Template(models.Model):
 
 
 class Content(models.Model):
-    """Subject, HTML and text as they were when a mailing was made. Never changed."""
+    """Subject, HTML and text as they were when a mailing was made. Never changed.
+
+    `variables` are what all its recipients see as `variables.x`: the articles of a digest.
+    """
 
     subject = models.TextField()
     html = models.TextField()
     text = models.TextField(blank=True)
+    variables = models.JSONField(
+        default=dict, blank=True, db_default=Value({}, output_field=models.JSONField())
+    )
     created_at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:
@@ -289,7 +305,8 @@ class Message(models.Model):
     """One recipient of one mailing. Partitioned by `month` (migration 0001 makes the table).
 
     No index mentions `state` or `provider_id`: settling is then an update in place (HOT).
-    `due_at` is set only while a single mail waits for its batch.
+    `due_at` is set only while a single mail waits for its batch. `opened_at` and `clicked_at` are
+    the first ones of a person, machines have their own (`events.machines`).
     """
 
     class State(models.TextChoices):
@@ -327,6 +344,9 @@ class Message(models.Model):
     delivery_at = models.DateTimeField(null=True)
     opened_at = models.DateTimeField(null=True)
     clicked_at = models.DateTimeField(null=True)
+    delivered_at = models.DateTimeField(null=True)
+    machine_opened_at = models.DateTimeField(null=True)
+    machine_clicked_at = models.DateTimeField(null=True)
     due_at = models.DateTimeField(null=True)
     idempotency_key = models.CharField(max_length=256, null=True)  # noqa: DJ001 - unique where set
     variables = models.JSONField(null=True)

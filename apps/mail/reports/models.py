@@ -5,8 +5,10 @@ How the figures are kept is decided in docs/adr/0013.
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Now
 
@@ -17,13 +19,15 @@ if TYPE_CHECKING:
     from datetime import date
 
 LINK_LIMIT = 500
+MACHINE_LIMIT = 60
 
 
 class FigureKind(models.TextChoices):
     """What is counted, each on the day (UTC) it happened.
 
     A mail counts once under what the ledger says of it now: a failed one that is retried and sent
-    counts as sent only. `skipped` are those dropped after they had been planned.
+    counts as sent only. `skipped` are those dropped after they had been planned. `opened` and
+    `clicked` are by people; what machines did has kinds of its own (`events.machines`).
     """
 
     SENT = "sent", "sent"
@@ -36,6 +40,8 @@ class FigureKind(models.TextChoices):
     COMPLAINED = "complained", "complained"
     OPENED = "opened", "opened"
     CLICKED = "clicked", "clicked"
+    MACHINE_OPENED = "auto_opened", "opened by machines"
+    MACHINE_CLICKED = "auto_clicked", "clicked by machines"
 
 
 class DailyFigureQuerySet(models.QuerySet["DailyFigure"]):
@@ -116,13 +122,16 @@ class Click(models.Model):
     """One click, named by what it is, so that an event that comes twice counts once.
 
     Partitioned by `month`, that of its message. Its key is (month, link_id, message_id,
-    clicked_at); Django wants one column, and nothing here is looked up by it.
+    clicked_at); Django wants one column, and nothing here is looked up by it. `machine` says which
+    machine it was and is empty for a person; within `haste` seconds of the delivery nobody clicks.
     """
 
     month = models.DateField()
     link_id = models.BigIntegerField()
     message_id = models.BigIntegerField()
     clicked_at = models.DateTimeField(primary_key=True)
+    haste = models.FloatField()
+    machine = models.CharField(max_length=MACHINE_LIMIT, blank=True)
 
     class Meta:
         managed = False
@@ -130,6 +139,61 @@ class Click(models.Model):
 
     def __str__(self) -> str:
         return f"link {self.link_id}, message {self.message_id}"
+
+
+class Open(models.Model):
+    """One open, as `Click`. Its key is (month, message_id, opened_at)."""
+
+    month = models.DateField()
+    message_id = models.BigIntegerField()
+    opened_at = models.DateTimeField(primary_key=True)
+    haste = models.FloatField()
+    machine = models.CharField(max_length=MACHINE_LIMIT, blank=True)
+
+    class Meta:
+        managed = False
+        db_table = "mail_open"
+
+    def __str__(self) -> str:
+        return f"message {self.message_id}"
+
+
+class MachineRule(models.Model):
+    """How to know a machine that opens or clicks: by its user agent or its address.
+
+    With `within_seconds` only so soon after the delivery: behind such a proxy there is a person as
+    a rule. Holds for the whole installation.
+    """
+
+    class Kind(models.TextChoices):
+        AGENT_IS = "agent_is", "the user agent is exactly"
+        AGENT_HAS = "agent_has", "the user agent contains"
+        NETWORK = "network", "the address lies in"
+
+    kind = models.CharField(max_length=10, choices=Kind)
+    pattern = models.CharField(max_length=200)
+    name = models.CharField(max_length=MACHINE_LIMIT)
+    within_seconds = models.PositiveSmallIntegerField(null=True, blank=True)
+    source = models.CharField(max_length=200, blank=True, db_default="")
+    enabled = models.BooleanField(default=True, db_default=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="machine_rule_once", fields=["kind", "pattern"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.get_kind_display()} {self.pattern}"
+
+    def clean(self) -> None:
+        """Refuses a network that is none."""
+        if self.kind == self.Kind.NETWORK:
+            try:
+                ip_network(self.pattern)
+            except ValueError:
+                raise ValidationError(
+                    {"pattern": "Write a network like 192.0.2.0/24 or 2001:db8::/32."}
+                ) from None
 
 
 class Bounce(models.Model):
