@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from apps.contacts.eligibility import MailClass
 from apps.mail.models import Mailing
 from apps.mail.rendering import CompiledTemplate, Mailbox, compile_template
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from apps.mail.models import Content
 
@@ -33,6 +33,7 @@ class MailingContent:
     brand: dict[str, str]
     timezone: str
     topic_groups: tuple[tuple[int, ...], ...] = ()
+    variables: Mapping[str, Any] = field(default_factory=dict)
 
 
 KEPT_AT_MOST = 200
@@ -71,6 +72,7 @@ def describe(mailing: Mailing) -> MailingContent:
         },
         timezone=brand.timezone,
         topic_groups=tuple(tuple(group) for group in mailing.topic_groups),
+        variables=mailing.content.variables,
     )
 
 

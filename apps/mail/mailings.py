@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from django.db import connection, transaction
@@ -20,7 +20,7 @@ from apps.queues.names import Queue, TaskName
 from apps.queues.registry import QUEUES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from apps.brands.models import Sender
     from apps.contacts.eligibility import MailClass
@@ -41,11 +41,13 @@ def create_bulk_mailing(  # noqa: PLR0913 - what a mailing is made of, all by ke
     html: str,
     text: str,
     topic_groups: Sequence[Sequence[int]] = (),
+    variables: Mapping[str, Any] | None = None,
 ) -> Mailing:
     """Makes a running mailing whose audience is still to be planned.
 
     The audience is everybody who is a contact of the brand now: who joins later is not in it. Who
     leaves the last topic of one of `topic_groups` before the mail is sealed gets nothing.
+    `variables` is what every recipient's mail sees as `variables.x`.
     """
     month = _this_month()
     partitions.ensure_partitions(MESSAGE_TABLE, around=month)
@@ -56,7 +58,9 @@ def create_bulk_mailing(  # noqa: PLR0913 - what a mailing is made of, all by ke
         brand_id=sender.brand_id,
         sender=sender,
         account_id=sender.account_id,
-        content=Content.objects.create(subject=subject, html=html, text=text),
+        content=Content.objects.create(
+            subject=subject, html=html, text=text, variables=dict(variables or {})
+        ),
         mail_class=mail_class,
         month=month,
         audience_until=last or 0,

@@ -97,6 +97,7 @@ WITH page AS MATERIALIZED ({{people}}), numbered AS MATERIALIZED (
     SELECT reason, count(*) AS number FROM numbered WHERE reason IS NOT NULL GROUP BY reason
 )
 SELECT (SELECT count(*) FROM page),
+       (SELECT min(id) FROM page),
        (SELECT max(id) FROM page),
        (SELECT coalesce(sum(size), 0) FROM chunks)::int,
        (SELECT count(*) FROM chunks),
@@ -114,32 +115,53 @@ def plan_page(*, mailing_id: int, selection: Selection) -> PlannedPage:
         mailing = Mailing.objects.select_for_update(no_key=True).get(pk=mailing_id)
         if mailing.state != Mailing.State.RUNNING or mailing.audience_completed_at:
             return PlannedPage(0, {}, 0, complete=mailing.audience_completed_at is not None)
-        found, last, planned, batches, skipped = _insert_page(mailing, selection)
-        complete = found < PAGE_SIZE
-        _advance(mailing, last or mailing.audience_until, planned, skipped, complete=complete)
-    return PlannedPage(planned, skipped, batches, complete)
+        page = _insert_page(mailing, selection)
+        complete = page.found < PAGE_SIZE
+        last = page.last or mailing.audience_until
+        _advance(mailing, last, page.planned, page.skipped, complete=complete)
+    return PlannedPage(page.planned, page.skipped, page.batches, complete)
 
 
-def _insert_page(
-    mailing: Mailing, selection: Selection
-) -> tuple[int, int | None, int, int, dict[str, int]]:
+@dataclass(frozen=True)
+class InsertedPeople:
+    """Who was found: how many, the least and the greatest id, and what they were given.
+
+    `planned` of them are to be mailed, in so many `batches`; the others are `skipped` by reason.
+    """
+
+    found: int
+    first: int | None
+    last: int | None
+    planned: int
+    batches: int
+    skipped: dict[str, int]
+
+
+def _insert_page(mailing: Mailing, selection: Selection) -> InsertedPeople:
     people, params = people_sql(selection, MailClass(mailing.mail_class), size=PAGE_SIZE)
+    span = {"cursor": mailing.audience_cursor, "until": mailing.audience_until}
+    return insert_messages(mailing, people, {**params, **span})
+
+
+def insert_messages(mailing: Mailing, people: str, params: Mapping[str, Any]) -> InsertedPeople:
+    """Messages and batches for a query of people as `people_sql` makes it; one statement.
+
+    `people` may use `brand`, `mailing` and `month` besides its own parameters.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             _PAGE.format(people=people),
             {
                 **params,
                 "brand": mailing.brand_id,
-                "cursor": mailing.audience_cursor,
-                "until": mailing.audience_until,
                 "mailing": mailing.pk,
                 "account": mailing.account_id,
                 "month": mailing.month,
                 "correlation": mailing.correlation_id,
             },
         )
-        found, last, planned, batches, skipped = cursor.fetchone()
-    return found, last, planned, batches, orjson.loads(skipped)
+        *counts, skipped = cursor.fetchone()
+    return InsertedPeople(*counts, skipped=orjson.loads(skipped))
 
 
 def _advance(

@@ -334,7 +334,7 @@ def _email(recipient: Recipient, content: MailingContent, now: datetime) -> Emai
             campaign={"name": recipient.campaign_name or content.name},
             unsubscribe_url=link,
             preferences_url=link,
-            variables=recipient.variables or {},
+            variables={**content.variables, **(recipient.variables or {})},
             now=now,
             timezone=recipient.contact["timezone"] or content.timezone,
         )

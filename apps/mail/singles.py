@@ -81,5 +81,10 @@ def send_single(
 
 
 def _content(template: Template) -> Content:
-    texts = {"subject": template.subject, "html": template.html, "text": template.text}
+    texts = {
+        "subject": template.subject,
+        "html": template.html,
+        "text": template.text,
+        "variables": {},
+    }
     return Content.objects.filter(**texts).first() or Content.objects.create(**texts)
