@@ -33,6 +33,7 @@ class SkipReason(models.TextChoices):
     COMPLAINT = "complaint", "complained about a mail"
     UNSUBSCRIBED = "unsubscribed", "has unsubscribed"
     NOT_OPTED_IN = "not_opted_in", "has not opted in"
+    PAUSED = "paused", "asked for a pause"
 
 
 _EVERY_CLASS = frozenset(MailClass)
@@ -45,6 +46,7 @@ STOPS: Mapping[SkipReason, frozenset[MailClass]] = {
     SkipReason.COMPLAINT: _EVERY_CLASS,
     SkipReason.UNSUBSCRIBED: frozenset({MailClass.COMMERCIAL}),
     SkipReason.NOT_OPTED_IN: frozenset({MailClass.COMMERCIAL}),
+    SkipReason.PAUSED: frozenset({MailClass.COMMERCIAL}),
 }
 # The one field of it that a brand decides, by `transactional_after_complaint`.
 BRAND_MAY_ALLOW = (SkipReason.COMPLAINT, MailClass.TRANSACTIONAL)
@@ -63,6 +65,8 @@ def stops(
     return mail_class in STOPS[reason] and not allowed
 
 
+# A pause is taken by people who stay subscribed.
+_SUBSCRIBED = frozenset({ContactStatus.SUBSCRIBED.value, SkipReason.PAUSED.value})
 _BY_WEIGHT = tuple(SkipReason)
 _WEIGHT = {reason: place for place, reason in enumerate(_BY_WEIGHT)}
 
@@ -81,6 +85,8 @@ def skip_reason_sql(
         parts.append(_status(contact_alias))
         if topic_ids:
             parts.append(_no_topic(contact_alias, topic_ids))
+    if mail_class in STOPS[SkipReason.PAUSED]:
+        parts.append(_paused(contact_alias))
     return f"coalesce({', '.join(parts)})", {}
 
 
@@ -98,14 +104,14 @@ def blocked_addresses(
     # Of each address the heaviest so far, as its place in SkipReason: thousands pass through here.
     found: dict[str, int] = {}
     for address, reason in _known_about(addresses, brand, mail_class):
-        if reason == ContactStatus.SUBSCRIBED:
+        if reason in _SUBSCRIBED:
             subscribed.add(address)
-        elif reason in weights:
+        if reason in weights:
             weight = weights[reason]
             found[address] = min(found.get(address, weight), weight)
     if mail_class in STOPS[SkipReason.NOT_OPTED_IN]:
         for address in set(addresses) - subscribed:
-            found.setdefault(address, _WEIGHT[SkipReason.NOT_OPTED_IN])  # the lightest of all
+            found.setdefault(address, _WEIGHT[SkipReason.NOT_OPTED_IN])  # else it is a heavier one
     return {address: _BY_WEIGHT[weight] for address, weight in found.items()}
 
 
@@ -139,6 +145,13 @@ def _known_about(
             yield address or by_digest[digest], reason
 
 
+def _paused(c: str, *, otherwise: str = "NULL") -> str:
+    return (
+        f"CASE WHEN {c}.paused_until > statement_timestamp() THEN '{SkipReason.PAUSED}'"
+        f" ELSE {otherwise} END"
+    )
+
+
 _STATUS_AS_REASON = " ".join(
     f"WHEN '{status}' THEN '{reason}'" for status, reason in _OF_STATUS.items()
 )
@@ -156,7 +169,7 @@ WHERE p.lifted_at IS NULL AND p.address_digest = ANY(
 _CONTACTS = f"""
 UNION ALL
 SELECT c.address, NULL, CASE WHEN c.erased_at IS NOT NULL THEN '{SkipReason.ERASED}'
-    ELSE CASE c.status {_STATUS_AS_REASON} ELSE c.status END END
+    ELSE CASE c.status {_STATUS_AS_REASON} ELSE {_paused("c", otherwise="c.status")} END END
 FROM contacts_contact c
 WHERE c.brand_id = %(brand)s AND c.address = ANY(ARRAY(SELECT address FROM asked))
 """

@@ -74,6 +74,27 @@ def opt_in_to_topic(*, contact_id: int, topic_id: int, evidence: Evidence) -> bo
     return _run(_OPT_IN, contact_id, evidence, kind=ConsentKind.TOPIC_OPT_IN, topic=topic_id)
 
 
+def pause(*, contact_id: int, until: datetime, evidence: Evidence) -> bool:
+    """No commercial mail until then; status and topics stay as they are. Whether it changed that.
+
+    Raises UnknownContactError.
+    """
+    return _run(_PAUSE, contact_id, evidence, kind=ConsentKind.PAUSED, until=until)
+
+
+def end_pause(*, contact_id: int, evidence: Evidence) -> bool:
+    """Mail again from now on; whether there was a pause. Raises UnknownContactError."""
+    return _run(_END_PAUSE, contact_id, evidence, kind=ConsentKind.RESUMED)
+
+
+def confirm(*, contact_id: int, evidence: Evidence) -> bool:
+    """The person followed the link of a double opt-in: subscribed, whatever they were before.
+
+    Whether that changed anything. Raises UnknownContactError.
+    """
+    return _run(_CONFIRM, contact_id, evidence, kind=ConsentKind.CONFIRMED)
+
+
 def subscribe(
     *,
     brand_id: int,
@@ -101,8 +122,11 @@ def subscribe(
         changed = created or contact.status not in {ContactStatus.SUBSCRIBED, wanted}
         if changed:
             contact.status = wanted
+            contact.paused_until = None
             contact.status_changed_at = contact.updated_at = evidence.occurred_at
-            contact.save(update_fields=["status", "status_changed_at", "updated_at"])
+            contact.save(
+                update_fields=["status", "paused_until", "status_changed_at", "updated_at"]
+            )
             _record(contact.pk, ConsentKind.SUBSCRIBED, evidence)
         for topic_id in sorted(topic_ids):
             opt_in_to_topic(contact_id=contact.pk, topic_id=topic_id, evidence=evidence)
@@ -122,13 +146,14 @@ def _record(contact_id: int, kind: ConsentKind, evidence: Evidence) -> None:
     )
 
 
-def _run(
+def _run(  # noqa: PLR0913 - the optional ones belong to single statements
     statement: str,
     contact_id: int,
     evidence: Evidence,
     *,
     kind: ConsentKind,
     topic: int | None = None,
+    until: datetime | None = None,
 ) -> bool:
     """Runs one change that records itself; whether it changed anything."""
     with connection.cursor() as cursor:
@@ -137,6 +162,7 @@ def _run(
             {
                 "contact": contact_id,
                 "topic": topic,
+                "until": until,
                 "kind": kind,
                 "source": evidence.source,
                 "detail": evidence.detail,
@@ -157,6 +183,27 @@ WITH changed AS (
     UPDATE contacts_contact
     SET status = '{ContactStatus.UNSUBSCRIBED}', status_changed_at = %(now)s, updated_at = %(now)s
     WHERE id = %(contact)s AND status <> '{ContactStatus.UNSUBSCRIBED}'
+    RETURNING id
+)"""
+
+_PAUSE = """
+WITH changed AS (
+    UPDATE contacts_contact SET paused_until = %(until)s, updated_at = %(now)s
+    WHERE id = %(contact)s AND paused_until IS DISTINCT FROM %(until)s
+    RETURNING id
+)"""
+_END_PAUSE = """
+WITH changed AS (
+    UPDATE contacts_contact SET paused_until = NULL, updated_at = %(now)s
+    WHERE id = %(contact)s AND paused_until IS NOT NULL
+    RETURNING id
+)"""
+_CONFIRM = f"""
+WITH changed AS (
+    UPDATE contacts_contact
+    SET status = '{ContactStatus.SUBSCRIBED}', status_changed_at = %(now)s, updated_at = %(now)s,
+        paused_until = NULL
+    WHERE id = %(contact)s AND status <> '{ContactStatus.SUBSCRIBED}' AND erased_at IS NULL
     RETURNING id
 )"""
 

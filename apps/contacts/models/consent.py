@@ -14,6 +14,8 @@ class ConsentKind(models.TextChoices):
     IMPORTED = "imported", "imported from a file"
     TOPIC_OPT_IN = "topic_opt_in", "opted in to a topic"
     TOPIC_OPT_OUT = "topic_opt_out", "opted out of a topic"
+    PAUSED = "paused", "asked for a pause"
+    RESUMED = "resumed", "ended the pause"
 
 
 class ConsentSource(models.TextChoices):

@@ -55,7 +55,8 @@ class Contact(models.Model):
     """`email` is shown, `address` is looked up and sent to (see `addresses.Address`).
 
     `erased_at` marks a person whose address stands as erased in the suppressions: nothing is sent
-    until the row itself is gone.
+    until the row itself is gone. Commercial mail rests until `paused_until`, as the person asked,
+    and comes back by itself.
     """
 
     brand = models.ForeignKey(
@@ -76,6 +77,7 @@ class Contact(models.Model):
     # Written by rooms above, which decide what engagement is worth; see docs/adr/0019.
     score = models.SmallIntegerField(db_default=0)
     tier = models.CharField(max_length=TIER_LIMIT, blank=True, db_default="")
+    paused_until = models.DateTimeField(null=True, blank=True)
     erased_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())

@@ -25,6 +25,7 @@ BATCH_PATH = "/emails/batch"
 _REASONS = {
     "unsubscribed": "had unsubscribed",
     "not_opted_in": "never confirmed",
+    "paused": "asked for a pause",
     "hard_bounce": "address known to bounce",
     "complaint": "had complained",
     "blocked": "blocked by hand",

@@ -49,6 +49,7 @@ def everybody(newsroom: Newsroom) -> Newsroom:
     newsroom.add_people(5, start=100, status="unsubscribed")
     newsroom.add_person("pending", status="pending")
     newsroom.add_person("erased", erased_at=Now())
+    newsroom.add_person("paused", paused_until=Now() + timedelta(days=30))
     newsroom.add_topic("quiet", newsroom.add_person("quiet"))
     for name, reason, brand in (
         ("blocked", "blocked", None),

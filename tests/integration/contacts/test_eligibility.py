@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from itertools import chain, combinations, product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -42,6 +43,7 @@ TABLE = {
     # reason: (commercial, confirmation, transactional where allowed, and where not)
     SkipReason.UNSUBSCRIBED: (True, False, False, False),
     SkipReason.NOT_OPTED_IN: (True, False, False, False),
+    SkipReason.PAUSED: (True, False, False, False),
     SkipReason.COMPLAINT: (True, True, False, True),
     SkipReason.HARD_BOUNCE: (True, True, True, True),
     SkipReason.ERASED: (True, True, True, True),
@@ -67,6 +69,7 @@ class Case(NamedTuple):
 
     status: ContactStatus
     suppressions: tuple[tuple[SuppressionReason, bool], ...]  # with: for its brand alone
+    paused: bool = False
 
     @property
     def reasons(self) -> set[SkipReason]:
@@ -75,7 +78,8 @@ class Case(NamedTuple):
             ContactStatus.PENDING: {SkipReason.NOT_OPTED_IN},
             ContactStatus.SUBSCRIBED: set(),
         }[self.status]
-        return {SkipReason(reason) for reason, _ in self.suppressions} | of_status
+        of_pause = {SkipReason.PAUSED} if self.paused else set()
+        return {SkipReason(reason) for reason, _ in self.suppressions} | of_status | of_pause
 
 
 SUPPRESSIONS = (
@@ -85,6 +89,9 @@ SUPPRESSIONS = (
     (SuppressionReason.HARD_BOUNCE, False),
     (SuppressionReason.COMPLAINT, True),
 )
+LATER = datetime.now(tz=UTC) + timedelta(days=30)
+# Not asked for, over, and under way.
+PAUSES = (None, datetime.now(tz=UTC) - timedelta(seconds=1), LATER)
 SUBSETS = list(
     chain.from_iterable(combinations(SUPPRESSIONS, n) for n in range(len(SUPPRESSIONS) + 1))
 )
@@ -93,10 +100,11 @@ SUBSETS = list(
 def make_cases(brand: Brand) -> dict[str, Case]:
     """A contact for each combination of status and suppressions, by address."""
     cases = {}
-    for number, (status, suppressions) in enumerate(product(ContactStatus, SUBSETS)):
+    every = product(ContactStatus, SUBSETS, PAUSES)
+    for number, (status, suppressions, until) in enumerate(every):
         address = f"case{number}@people.example"
-        cases[address] = Case(status, suppressions)
-        ContactFactory.create(brand=brand, email=address, status=status)
+        cases[address] = Case(status, suppressions, paused=until == LATER)
+        ContactFactory.create(brand=brand, email=address, status=status, paused_until=until)
         # Erasing forgets what else there was, so it comes first here.
         for reason, for_brand in suppressions:
             suppressing.suppress(
