@@ -27,10 +27,13 @@ FILL_PERCENT = 70
 
 @dataclass(frozen=True)
 class MonthlyTable:
-    """A table partitioned by RANGE on a date or timestamp; each partition is one month, UTC."""
+    """A table partitioned by RANGE on a date or timestamp; each partition is one month, UTC.
+
+    No `retention_months`: its room lets go of the partitions itself, such as after archiving them.
+    """
 
     name: str
-    retention_months: int
+    retention_months: int | None
 
 
 _tables: dict[str, MonthlyTable] = {}
@@ -70,6 +73,8 @@ def ensure_partitions(
 
 def drop_expired_partitions(table: MonthlyTable, *, today: date | None = None) -> list[str]:
     """Drops the partitions older than the table's retention; returns their names."""
+    if table.retention_months is None:
+        return []
     now = today or datetime.now(tz=UTC).date()
     oldest_kept = partition_name(table.name, _months_before(now, table.retention_months))
     expired = [name for name in existing_partitions(table.name) if name < oldest_kept]
