@@ -1,7 +1,7 @@
 """Where a number lives: its E.164 form, its time zones, its state.
 
 Asked once, when a number comes in; what sends texts trusts what was stored. A zone is stored as one
-IANA name, or as several joined by "+" where the number may live in either: then a text may only go
+IANA name, or as several with commas between where the number may live in either: then a text may only go
 while it is allowed in each of them. Blank means that the number does not tell (toll-free, unknown).
 
 A number tells where it was given out, not where its owner is: the best there is.
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 DEFAULT_TIMEZONE = "America/New_York"
-ZONE_SEPARATOR = "+"
+ZONE_SEPARATOR = ","
 # A number that may live in more places than this does not tell where it lives.
 MOST_ZONES = 4
 PHONE_MAX_LENGTH = 16  # "+" and 15 digits, by E.164

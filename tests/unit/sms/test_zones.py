@@ -46,7 +46,7 @@ def test_read_phone_refuses_what_no_text_can_reach(written: str) -> None:
         ("+12125551234", "America/New_York", "NY"),
         ("+13105551234", "America/Los_Angeles", "CA"),
         ("+15205551212", "America/Phoenix", "AZ"),
-        ("+12085551234", "America/Boise+America/Los_Angeles", "ID"),
+        ("+12085551234", "America/Boise,America/Los_Angeles", "ID"),
         ("+16135551212", "America/Toronto", ""),
         ("+17875551212", "America/Puerto_Rico", "PR"),
         ("+18005551212", "", ""),
@@ -91,4 +91,4 @@ def test_check_timezone() -> None:
 
 def test_zones_of() -> None:
     assert zones.zones_of("") == ()
-    assert zones.zones_of("A/B+C/D") == ("A/B", "C/D")
+    assert zones.zones_of("A/B,C/D") == ("A/B", "C/D")
