@@ -13,16 +13,6 @@ from apps.sms.models.subscriber import STATE_FORM
 MOST_TEXTS_PER_CALL = 1000  # the provider ignores the rest of a longer call without a word
 
 
-def _whole(least: int, most: int, text: str, **options: object) -> models.IntegerField:
-    return models.IntegerField(
-        null=True,
-        blank=True,
-        help_text=text,
-        validators=[MinValueValidator(least), MaxValueValidator(most)],
-        **options,
-    )
-
-
 _BOUNDS = {
     "daily_limit": (0, 100),
     "gap_minutes": (0, 1440),
@@ -47,8 +37,14 @@ def _bounded(field: str) -> models.CheckConstraint:
     )
 
 
-def _number(field: str, text: str) -> models.IntegerField:
-    return _whole(*_BOUNDS[field], text)
+def _number(field: str, text: str) -> models.IntegerField[int | None, int | None]:
+    least, most = _BOUNDS[field]
+    return models.IntegerField(
+        null=True,
+        blank=True,
+        help_text=text,
+        validators=[MinValueValidator(least), MaxValueValidator(most)],
+    )
 
 
 class TextConfig(models.Model):

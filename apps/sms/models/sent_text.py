@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.db.models.lookups import In
 
 from apps.brands.models import Brand
 from apps.sms.models.campaign import TextCampaign, TextMessage
@@ -112,7 +113,9 @@ class SentText(models.Model):
     sent_at = models.DateTimeField(null=True)
     settled_at = models.DateTimeField(null=True)
     counts = models.GeneratedField(
-        expression=Q(state__in=COUNTING), output_field=models.BooleanField(), db_persist=True
+        expression=In(models.F("state"), COUNTING),
+        output_field=models.BooleanField(),
+        db_persist=True,
     )
 
     class Meta:

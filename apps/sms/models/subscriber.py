@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 from django.db import models
 from django.db.models import F, Q, Value
 from django.db.models.functions import Lower, Now
@@ -11,7 +13,14 @@ from apps.brands.models import Brand
 PHONE_FORM = r"^\+[1-9][0-9]{6,14}$"
 """E.164, with the plus."""
 STATE_FORM = r"^[A-Z]{2}$"
-MONEY = {"max_digits": 14, "decimal_places": 2}
+
+
+class _Money(TypedDict):
+    max_digits: int
+    decimal_places: int
+
+
+MONEY: _Money = {"max_digits": 14, "decimal_places": 2}
 
 
 def _empty_object() -> Value:
