@@ -9,6 +9,14 @@ from apps.newsletter.models.engagement import (
     ScoreRule,
     Tier,
 )
+from apps.newsletter.models.joining import (
+    CacheInvalidation,
+    ContactSubmission,
+    JoiningRules,
+    JoinRequest,
+    MailAction,
+    OptIn,
+)
 from apps.newsletter.models.segments import (
     ManagedSegment,
     ProviderTopic,
@@ -19,9 +27,15 @@ from apps.newsletter.models.segments import (
 )
 
 __all__ = [
+    "CacheInvalidation",
+    "ContactSubmission",
     "EngagementCursor",
     "Interaction",
+    "JoinRequest",
+    "JoiningRules",
+    "MailAction",
     "ManagedSegment",
+    "OptIn",
     "ProviderTopic",
     "PulseCall",
     "Recomputation",
