@@ -84,6 +84,12 @@ try:
         "FLUX_WEBHOOK_RETENTION_MONTHS", default=2, at_least=1
     )
     WEBHOOK_LOOPBACK = read.flag("FLUX_WEBHOOK_LOOPBACK", default=ENVIRONMENT != "production")
+    # What digests are read from: addresses that operators chose.
+    FEED_TOTAL_SECONDS = read.number("FLUX_FEED_TOTAL_SECONDS", default=10, at_least=0.1)
+    FEED_LIMIT_KB = read.whole_number("FLUX_FEED_LIMIT_KB", default=2_000, at_least=1)
+    FEED_TRIES = read.whole_number("FLUX_FEED_TRIES", default=4, at_least=1)
+    FEED_LOOPBACK = read.flag("FLUX_FEED_LOOPBACK", default=ENVIRONMENT != "production")
+    RUN_RETENTION_MONTHS = read.whole_number("FLUX_RUN_RETENTION_MONTHS", default=3, at_least=1)
     SWEEP_SECONDS = read.number("FLUX_SWEEP_SECONDS", default=1, at_least=0.05)
     # Work that nobody came for in so long is worked off without the broker.
     DRAIN_AFTER_SECONDS = read.number("FLUX_DRAIN_AFTER_SECONDS", default=10, at_least=0)
