@@ -1,23 +1,36 @@
 """The tables of texts, a module per noun."""
 
+from apps.sms.models.backfill import Backfill
+from apps.sms.models.callback import LimeCallback, TextReply
 from apps.sms.models.campaign import TextCampaign, TextMessage
 from apps.sms.models.choice_run import ChoiceRun
 from apps.sms.models.config import StateHours, TextConfig
 from apps.sms.models.keyword import Keyword
+from apps.sms.models.permission import KeyBrand, SubscribeFlag
 from apps.sms.models.sent_text import SentText, TextChunk
 from apps.sms.models.subscriber import Subscriber, Subscription
 from apps.sms.models.suppression import PhoneSuppression
+from apps.sms.models.tracking import EventKey, EventSource, TextLink, TrackingEvent
 
 __all__ = [
+    "Backfill",
     "ChoiceRun",
+    "EventKey",
+    "EventSource",
+    "KeyBrand",
     "Keyword",
+    "LimeCallback",
     "PhoneSuppression",
     "SentText",
     "StateHours",
+    "SubscribeFlag",
     "Subscriber",
     "Subscription",
     "TextCampaign",
     "TextChunk",
     "TextConfig",
+    "TextLink",
     "TextMessage",
+    "TextReply",
+    "TrackingEvent",
 ]
