@@ -1,10 +1,11 @@
-"""Start a stand-in provider: `python -m apps.sandbox resend --help`."""
+"""Start a stand-in provider: `python -m apps.sandbox resend --help`, or `lime`."""
 
 import sys
 
+from apps.sandbox.lime import command as lime
 from apps.sandbox.resend import command as resend
 
-PROVIDERS = {"resend": resend.main}
+PROVIDERS = {"lime": lime.main, "resend": resend.main}
 
 
 def main(arguments: list[str]) -> int:
