@@ -11,8 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from apps.sandbox.faults import FaultKind
+
 __all__ = [
     "AcceptedMessage",
+    "ContactCall",
     "LoggedRequest",
     "ResendSandbox",
     "SandboxError",
@@ -66,6 +69,31 @@ class LoggedRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ContactCall:
+    """One call about a contact: one line of their log, written when the answer left."""
+
+    t: float
+    """Arrival in Unix seconds."""
+    ended: float
+    account: str
+    operation: str
+    """create, get, update, delete, list, add, remove, set, topics, list_topics or import."""
+    asked: str
+    """What the path named: an id or an address."""
+    contact: str | None
+    email: str | None
+    segment: str | None
+    status: int | None
+    """None where a fault left it without one."""
+    error: str | None
+    fault: str | None
+    segments: list[str] | None
+    """Of the contact, afterwards; so are topics and unsubscribed."""
+    topics: dict[str, str] | None
+    unsubscribed: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class WebhookStats:
     delivered: int
     failed: int
@@ -88,6 +116,7 @@ class SandboxStats:
     refused_429: dict[str, int]
     """By error name."""
     faults: dict[str, int]
+    contact_faults: dict[str, int]
     max_requests_per_second: int
     """Most requests of one account in any second, (t - 1, t], refused ones included."""
     max_requests_per_second_by_account: dict[str, int]
@@ -124,6 +153,7 @@ class ResendSandbox(StandIn):
             settings: any setting of `apps.sandbox.resend.settings.Settings`.
         """
         super().__init__(directory, port=port, settings=settings)
+        self.contacts_log = directory / "contacts.jsonl"
         self._accounts = accounts
         self._domains = domains
 
@@ -147,6 +177,18 @@ class ResendSandbox(StandIn):
         """The requests to the API so far, by arrival, read from the log."""
         for line in log_lines(self.requests_log):
             yield LoggedRequest(**line)
+
+    def contact_calls(self) -> list[ContactCall]:
+        """The calls about contacts so far, by arrival, read from the log."""
+        calls = [ContactCall(**line) for line in log_lines(self.contacts_log)]
+        return sorted(calls, key=lambda call: call.t)
+
+    def next_contact_fault(
+        self, kind: FaultKind | str, *, count: int = 1, seconds: float | None = None
+    ) -> None:
+        """Let the next `count` calls about contacts fail like this."""
+        body = {"kind": str(kind), "count": count, "seconds": seconds}
+        self._control("POST", "next-contact-fault", body)
 
     def stats(self) -> SandboxStats:
         document = self._control("GET", "stats")

@@ -1,8 +1,9 @@
-"""A stand-in for the Resend API: sending, idempotency, limits, domains and webhooks.
+"""A stand-in for the Resend API: sending, idempotency, limits, domains, contacts and webhooks.
 
-Adding an endpoint takes a function in the file of its noun (`emails.py`, `domains.py`, ...) and a
+Adding an endpoint takes a function in the file of its noun (`emails.py`, `contacts.py`, ...) and a
 line in `routes.py`. A request passes `gate.py` (key, limit, route), then its endpoint; sends also
-pass `sending.py` (idempotency, faults) on their way.
+pass `sending.py` (idempotency, faults) on their way, calls about contacts `contact_calls.py`
+(faults, and a log with the beginning and the end of each).
 
 Where the provider's documents are silent or disagree, the stand-in takes the stricter reading:
 
@@ -16,5 +17,7 @@ Where the provider's documents are silent or disagree, the stand-in takes the st
 - An unverified sender refuses a permissive batch as a whole.
 - `scheduled_at` in a batch is refused unless `batch_scheduled_at` allows it.
 - Addresses are ASCII: an internationalised domain has to come as punycode.
+- Creating a contact that exists is refused with 409 unless `contact_exists` says otherwise, and so
+  is, with 404, removing somebody from a segment they are not in.
 - Quotas count recipients (to, cc and bcc) by UTC day and month.
 """

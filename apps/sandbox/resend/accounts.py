@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from apps.sandbox.choices import SettingError
+from apps.sandbox.resend.contacts import Contacts
 from apps.sandbox.resend.domains import Domains
 from apps.sandbox.resend.errors import (
     invalid_api_key,
@@ -14,9 +15,12 @@ from apps.sandbox.resend.errors import (
     suspended_api_key,
 )
 from apps.sandbox.resend.idempotency import IdempotencyKeys
+from apps.sandbox.resend.imports import Imports
 from apps.sandbox.resend.mailbox import Mailbox
 from apps.sandbox.resend.quotas import Quotas
+from apps.sandbox.resend.segments import Segments
 from apps.sandbox.resend.settings import PER_ACCOUNT, Settings, parse
+from apps.sandbox.resend.topics import Topics
 from apps.sandbox.windows import (
     LIFTED_LIMIT,
     Admission,
@@ -57,6 +61,10 @@ class Account:
     """Settings this account has its own values of."""
     initial_overrides: dict[str, object] = field(default_factory=dict)
     domains: Domains = field(default_factory=Domains)
+    contacts: Contacts = field(default_factory=Contacts)
+    segments: Segments = field(default_factory=Segments)
+    topics: Topics = field(default_factory=Topics)
+    imports: Imports = field(default_factory=Imports)
     mailbox: Mailbox = field(default_factory=Mailbox)
     quotas: Quotas = field(default_factory=Quotas)
     idempotency: IdempotencyKeys = field(default_factory=IdempotencyKeys)
@@ -80,8 +88,10 @@ class Account:
         return self.window.admit(now, limit=self.settings.rate_limit)
 
     def reset(self) -> None:
-        """Forget all that was sent and counted; domains and settings stay."""
+        """Forget all that was sent and counted; domains, segments, topics and settings stay."""
         self.mailbox.clear()
+        self.contacts = Contacts()
+        self.imports = Imports()
         self.idempotency.clear()
         self.quotas = Quotas()
         self.peak = PeakCounter()

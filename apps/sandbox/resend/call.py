@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from apps.sandbox.resend.acceptance import Acceptance
     from apps.sandbox.resend.accounts import Account
+    from apps.sandbox.resend.contacts import Contact
     from apps.sandbox.resend.settings import Settings
     from apps.sandbox.resend.validation import Checked
     from apps.sandbox.wire import Request
@@ -29,13 +30,20 @@ class Call:
     acceptance: Acceptance
     later: Callable[[float, Callable[[], None]], object]
     """Runs a function after so many seconds."""
-    parameter: str = ""
-    """The variable part of the path, percent-decoded."""
+    parameters: tuple[str, ...] = ()
+    """The variable parts of the path, percent-decoded."""
     key: str | None = None
     """The Idempotency-Key."""
     messages: int = 0
     """How many messages the body holds; set by sending endpoints."""
     accepted: int = 0
+    contact: Contact | None = None
+    """Whom the call is about; set by the endpoints of contacts."""
+
+    @property
+    def parameter(self) -> str:
+        """The first variable part of the path."""
+        return self.parameters[0] if self.parameters else ""
 
     @property
     def settings(self) -> Settings:

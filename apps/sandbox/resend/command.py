@@ -52,6 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--port-file", type=Path, help="the port is written here when ready")
     parser.add_argument("--log", type=Path, required=True, help="one JSON line per accepted mail")
     parser.add_argument("--requests-log", type=Path, help="default: requests.jsonl beside --log")
+    parser.add_argument("--contacts-log", type=Path, help="default: contacts.jsonl beside --log")
     parser.add_argument(
         "--account",
         type=_key,
@@ -113,7 +114,11 @@ def build_server(options: argparse.Namespace) -> ResendServer:
         accounts.named(account).domains.put(name, status=status, created_at=time.time())
     requests_log = options.requests_log or options.log.with_name("requests.jsonl")
     server = ResendServer(
-        settings, accounts, accepted=Journal(options.log), requests=Journal(requests_log)
+        settings,
+        accounts,
+        accepted=Journal(options.log),
+        requests=Journal(requests_log),
+        contacts=Journal(options.contacts_log or options.log.with_name("contacts.jsonl")),
     )
     for found in accounts:
         found.overrides = dict(found.initial_overrides)

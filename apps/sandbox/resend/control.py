@@ -39,6 +39,7 @@ def _stats(server: ResendServer, _: Request) -> Document:
         "replayed": figures.replayed,
         "refused_429": dict(figures.refused),
         "faults": dict(server.faults.drawn),
+        "contact_faults": dict(server.contact_faults.drawn),
         "max_requests_per_second": max(peaks.values()),
         "max_requests_per_second_by_account": peaks,
         "webhooks": {**asdict(server.courier.figures), "pending": server.courier.pending},
@@ -133,6 +134,10 @@ def _next_fault(server: ResendServer, request: Request) -> Document:
     return plan_fault(server.faults, request)
 
 
+def _next_contact_fault(server: ResendServer, request: Request) -> Document:
+    return plan_fault(server.contact_faults, request)
+
+
 _ACTIONS: dict[tuple[str, str], Action[ResendServer]] = {
     ("GET", "stats"): _stats,
     ("GET", "config"): _get_config,
@@ -141,4 +146,5 @@ _ACTIONS: dict[tuple[str, str], Action[ResendServer]] = {
     ("POST", "reset"): _reset,
     ("GET", "accepted"): _accepted,
     ("POST", "next-fault"): _next_fault,
+    ("POST", "next-contact-fault"): _next_contact_fault,
 }

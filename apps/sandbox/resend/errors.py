@@ -97,6 +97,10 @@ def not_found(noun: str) -> ApiError:
     return ApiError(404, "not_found", f"{noun} not found")
 
 
+def already_exists(noun: str) -> ApiError:
+    return ApiError(409, "already_exists", f"{noun} already exists")
+
+
 def malformed_body() -> ApiError:
     return ApiError(400, "validation_error", "The request body is not valid JSON")
 

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from apps.sandbox.resend.settings import Settings
 
 
-def let_in(visit: Visit, accounts: Accounts, *, now: float) -> tuple[Account, Route, str]:
-    """The account and route of an admitted request, and the variable part of its path.
+def let_in(
+    visit: Visit, accounts: Accounts, *, now: float
+) -> tuple[Account, Route, tuple[str, ...]]:
+    """The account and route of an admitted request, and the variable parts of its path.
 
     Fills in the account and the admission of the visit as they become known.
 
@@ -36,10 +38,10 @@ def let_in(visit: Visit, accounts: Accounts, *, now: float) -> tuple[Account, Ro
         raise rate_limit_exceeded(admission.limit, admission.reset_seconds)
     if not headers.get("user-agent"):
         raise missing_user_agent()
-    route, parameter = find_route(visit.request)
+    route, parameters = find_route(visit.request)
     if key.access is Access.SENDING and not route.sends:
         raise restricted_api_key()
-    return key.account, route, parameter
+    return key.account, route, parameters
 
 
 def respond(visit: Visit, answer: Answer, settings: Settings) -> Response:

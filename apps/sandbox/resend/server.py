@@ -13,6 +13,7 @@ from apps.sandbox.faults import Fault, FaultPlan
 from apps.sandbox.resend import control
 from apps.sandbox.resend.acceptance import Acceptance
 from apps.sandbox.resend.call import Call
+from apps.sandbox.resend.contact_calls import log_line, serve_contact_call
 from apps.sandbox.resend.errors import Answer, ApiError
 from apps.sandbox.resend.figures import Figures, Visit
 from apps.sandbox.resend.gate import let_in, respond
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from apps.sandbox.journal import Journal
     from apps.sandbox.resend.accounts import Account, Accounts
-    from apps.sandbox.resend.routes import Endpoint
+    from apps.sandbox.resend.routes import Endpoint, Route
     from apps.sandbox.resend.settings import Settings
     from apps.sandbox.wire import Exchange
 
@@ -33,11 +34,19 @@ class ResendServer:
     """Answers the provider's API, and the control API under `/_sandbox/`."""
 
     def __init__(
-        self, settings: Settings, accounts: Accounts, *, accepted: Journal, requests: Journal
+        self,
+        settings: Settings,
+        accounts: Accounts,
+        *,
+        accepted: Journal,
+        requests: Journal,
+        contacts: Journal,
     ) -> None:
         self.initial = self.settings = settings
         self.accounts = accounts
         self.faults = FaultPlan()
+        self.contact_faults = FaultPlan()
+        self.contacts_journal = contacts
         self.courier = Courier()
         self.acceptance = Acceptance(accepted, self.courier)
         self.figures = Figures(requests)
@@ -52,6 +61,7 @@ class ResendServer:
         await self.courier.stop()
         self.acceptance.journal.close()
         self.figures.journal.close()
+        self.contacts_journal.close()
 
     def configure(self, settings: Settings) -> None:
         """Use these settings from the next request on."""
@@ -60,15 +70,17 @@ class ResendServer:
             account.configure(settings)
 
     def reset(self) -> None:
-        """Forget all that was sent, counted and planned, and empty both logs."""
+        """Forget all that was sent, counted and planned, and empty the logs."""
         for account in self.accounts:
             account.reset()
         self.faults.reset()
+        self.contact_faults.reset()
         self.courier.clear()
         self.figures.reset()
         self.acceptance.count = 0
         self.acceptance.journal.clear()
         self.figures.journal.clear()
+        self.contacts_journal.clear()
 
     def __call__(self, exchange: Exchange) -> None:
         if exchange.request.path.startswith(PREFIX):
@@ -80,13 +92,16 @@ class ResendServer:
         now = time.monotonic()
         visit = Visit(exchange.request, epoch=now + self._epoch_offset)
         try:
-            account, route, parameter = let_in(visit, self.accounts, now=now)
+            account, route, parameters = let_in(visit, self.accounts, now=now)
         except ApiError as error:
             self._conclude(exchange, visit, error.answer)
             return
-        call = visit.call = self._call(visit, account, parameter)
+        call = visit.call = self._call(visit, account, parameters)
         if route.sends:
             self._send(exchange, visit, call, route.endpoint, now=now)
+            return
+        if route.operation:
+            self._ask_about_contact(exchange, visit, call, route)
             return
         try:
             answer = route.endpoint(call)
@@ -94,14 +109,14 @@ class ResendServer:
             answer = error.answer
         self._conclude(exchange, visit, answer, delay_seconds=self._latency(call.account))
 
-    def _call(self, visit: Visit, account: Account, parameter: str) -> Call:
+    def _call(self, visit: Visit, account: Account, parameters: tuple[str, ...]) -> Call:
         return Call(
             request=visit.request,
             account=account,
             epoch=visit.epoch,
             acceptance=self.acceptance,
             later=self._loop.call_later,
-            parameter=parameter,
+            parameters=parameters,
             key=visit.request.headers.get("idempotency-key"),
         )
 
@@ -116,6 +131,22 @@ class ResendServer:
         visit.replayed = sending.replayed
         delay = self._latency(call.account, visit.fault)
         self._conclude(exchange, visit, sending.shown, delay_seconds=delay, before=sending.settle)
+
+    def _ask_about_contact(
+        self, exchange: Exchange, visit: Visit, call: Call, route: Route
+    ) -> None:
+        settings = self.settings
+        visit.fault = self.contact_faults.draw(
+            seed=settings.seed, rates=settings.contact_faults, script=settings.contact_fault_script
+        )
+        answer = serve_contact_call(call, route, visit.fault)
+        delay = self._latency(call.account, visit.fault)
+
+        def log() -> None:
+            ended = time.monotonic() + self._epoch_offset
+            self.contacts_journal.append([log_line(visit, call, route, answer, ended=ended)])
+
+        self._conclude(exchange, visit, answer, delay_seconds=delay, before=log)
 
     def _latency(self, account: Account, fault: Fault | None = None) -> float:
         settings = account.settings

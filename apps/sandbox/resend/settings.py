@@ -121,6 +121,10 @@ class Settings:
         default_factory=dict,
         metadata=_about(fault_rates, "faults of sends by rate: 500_after=0.05,reset_after=0.05"),
     )
+    contact_fault_script: dict[int, FaultKind] = field(
+        default_factory=dict,
+        metadata=_about(fault_script, "faults of the n-th calls about contacts"),
+    )
     fault_script: dict[int, FaultKind] = field(
         default_factory=dict,
         metadata=_about(fault_script, "faults of the n-th sends"),
@@ -163,6 +167,24 @@ class Settings:
     )
     webhook_timeout_seconds: float = field(
         default=15.0, metadata=_about(number(0), "then a delivery counts as failed")
+    )
+    contact_faults: dict[FaultKind, float] = field(
+        default_factory=dict,
+        metadata=_about(fault_rates, "faults of calls about contacts by rate: 429=0.05,503=0.05"),
+    )
+    contact_exists: str = field(
+        default="refuse",
+        metadata=_about(
+            one_of("refuse", "return", "update"),
+            "what creating a known contact does: 409, only its id, or all that is given",
+        ),
+    )
+    segment_set: bool = field(
+        default=False,
+        metadata=_about(switch, "the call that sets all segments of a contact is there"),
+    )
+    import_seconds: float = field(
+        default=0.2, metadata=_about(number(0), "how long an import of contacts takes")
     )
     domain_verify_seconds: float = field(
         default=0.0, metadata=_about(number(0), "from verify to verified")

@@ -35,9 +35,13 @@ class FromAfar(Exchange):
 def server(tmp_path: Path) -> Iterator[ResendServer]:
     accepted, requests = Journal(tmp_path / "accepted"), Journal(tmp_path / "requests")
     accounts = Accounts(Settings(), [("main", "re_main", Access.FULL)])
-    yield ResendServer(Settings(), accounts, accepted=accepted, requests=requests)
+    contacts = Journal(tmp_path / "contacts.jsonl")
+    yield ResendServer(
+        Settings(), accounts, accepted=accepted, requests=requests, contacts=contacts
+    )
     accepted.close()
     requests.close()
+    contacts.close()
 
 
 @pytest.mark.parametrize(
