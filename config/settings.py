@@ -43,6 +43,9 @@ try:
     RESEND_API_URL = read.url(
         "RESEND_API_URL", schemes=("https", "http"), default="https://api.resend.com"
     ).rstrip("/")
+    LIME_API_URL = read.url(
+        "LIME_API_URL", schemes=("https", "http"), default="https://mcpn.us"
+    ).rstrip("/")
 
     # --- Sending ------------------------------------------------------------------------------
     BATCH_LEASE_SECONDS = read.number("FLUX_BATCH_LEASE_SECONDS", default=90, at_least=0.5)

@@ -17,7 +17,16 @@ if TYPE_CHECKING:
 _FOREIGN_NAMES = frozenset(
     {"DATABASE_URL", "REDIS_URL", "PUBLIC_BASE_URL", "PORT", "NOTIFY_SOCKET"}
 )
-_FOREIGN_PREFIXES = ("FLUX_", "DJANGO_", "PG", "RESEND_", "CELERY_", "SENTRY_", "GUNICORN_")
+_FOREIGN_PREFIXES = (
+    "FLUX_",
+    "DJANGO_",
+    "PG",
+    "RESEND_",
+    "LIME_",
+    "CELERY_",
+    "SENTRY_",
+    "GUNICORN_",
+)
 
 
 def inherited() -> dict[str, str]:
