@@ -21,7 +21,7 @@ from django.db import connection
 from apps.contacts.eligibility import MailClass, skip_reason_sql
 from apps.mail import specimens
 from apps.mail.contents import MailingContent, mailing_contents
-from apps.mail.links import LinkTarget, unsubscribe_url
+from apps.mail.links import LinkTarget, preferences_url, unsubscribe_url
 from apps.mail.models import Message
 from apps.mail.rendering import (
     EmailRequest,
@@ -323,9 +323,8 @@ def _json(value: Any) -> Any:
 
 def _email(recipient: Recipient, content: MailingContent, now: datetime) -> EmailRequest:
     commercial = content.mail_class is MailClass.COMMERCIAL
-    link = unsubscribe_url(
-        LinkTarget(recipient.contact_id or 0, recipient.mailing_id, recipient.message_id)
-    )
+    target = LinkTarget(recipient.contact_id or 0, recipient.mailing_id, recipient.message_id)
+    link = unsubscribe_url(target)
     rendered = content.template.render(
         RecipientContext(
             contact=recipient.contact,
@@ -333,7 +332,7 @@ def _email(recipient: Recipient, content: MailingContent, now: datetime) -> Emai
             brand=content.brand,
             campaign={"name": recipient.campaign_name or content.name},
             unsubscribe_url=link,
-            preferences_url=link,
+            preferences_url=preferences_url(target),
             variables={**content.variables, **(recipient.variables or {})},
             now=now,
             timezone=recipient.contact["timezone"] or content.timezone,

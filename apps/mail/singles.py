@@ -21,34 +21,55 @@ from apps.queues.enqueueing import enqueue
 from apps.queues.names import TaskName
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from apps.brands.models import Sender
     from apps.contacts.eligibility import MailClass
     from apps.contacts.models import Contact
     from apps.mail.models import Template
 
 
-def open_stream(*, template: Template, sender: Sender, mail_class: MailClass) -> Mailing:
-    """This month's stream of the template, with the template as it is now."""
+def open_stream(
+    *, template: Template, sender: Sender, mail_class: MailClass, name: str = ""
+) -> Mailing:
+    """This month's stream, with template and sender as they are now.
+
+    Named after the template unless told otherwise: streams of one name share a mail class. Where
+    the sender has moved to another account there is a second stream, for what waits in the first
+    stays with its account. One statement where nothing has changed.
+    """
     month = _this_month()
+    name = name or template.slug
+    stream = _known_stream(template.brand_id, name, month)
+    if stream is not None and stream.account_id != sender.account_id:
+        name = f"{name} (account {sender.account_id})"
+        stream = _known_stream(template.brand_id, name, month)
+    if stream is not None and _is_current(stream, template, sender):
+        return stream
     partitions.ensure_partitions(MESSAGE_TABLE, around=month)
-    content = _content(template)
-    stream, created = Mailing.objects.get_or_create(
+    now = {"sender": sender, "account_id": sender.account_id, "content": _content(template)}
+    stream, _ = Mailing.objects.update_or_create(
         kind=Mailing.Kind.STREAM,
         brand_id=template.brand_id,
-        name=template.slug,
+        name=name,
         month=month,
-        defaults={
-            "sender": sender,
-            "account_id": sender.account_id,
-            "content": content,
-            "mail_class": mail_class,
-            "audience_completed_at": Now(),
-        },
+        defaults=now,
+        create_defaults={**now, "mail_class": mail_class, "audience_completed_at": Now()},
     )
-    if not created and stream.content_id != content.pk:
-        stream.content = content
-        stream.save(update_fields=["content"])
     return stream
+
+
+def _known_stream(brand_id: int, name: str, month: date) -> Mailing | None:
+    streams = Mailing.objects.filter(kind=Mailing.Kind.STREAM, brand_id=brand_id)
+    return streams.select_related("content").filter(name=name, month=month).first()
+
+
+def _is_current(stream: Mailing, template: Template, sender: Sender) -> bool:
+    content = stream.content
+    return stream.sender_id == sender.pk and (
+        (content.subject, content.html, content.text)
+        == (template.subject, template.html, template.text)
+    )
 
 
 def send_single(
