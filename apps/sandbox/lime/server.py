@@ -28,7 +28,7 @@ from apps.sandbox.lime.errors import (
 from apps.sandbox.lime.figures import Figures, Lines
 from apps.sandbox.lime.lists import Lists
 from apps.sandbox.lime.membership import Membership, keyword_of, valid
-from apps.sandbox.lime.reading import query_of, read_bulk, read_single
+from apps.sandbox.lime.reading import query_fields, read_bulk, read_single
 from apps.sandbox.lime.settings import ListFault
 from apps.sandbox.lime.spoiling import UNANSWERED, latency_seconds, spoilt
 from apps.sandbox.wire import Response
@@ -165,7 +165,7 @@ class LimeServer:
     # --- Lists --------------------------------------------------------------------------------
 
     def _ask(self, visit: Visit) -> None:
-        query = {name: values[-1] for name, values in query_of(visit.request).items()}
+        query = {name: values[-1] for name, values in query_fields(visit.request.query).items()}
         try:
             self._admit(visit, query.get("user", ""), query.get("apiid", ""))
             event = query.get("ev", "").lower()
