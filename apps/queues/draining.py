@@ -2,9 +2,10 @@
 
 The broker only wakes workers. Where it is dead, refuses to take anything (its memory is full), or
 where its wake-ups stay untaken, due work older than FLUX_DRAIN_AFTER_SECONDS is done here: by the
-same tasks, with the same claims, so that workers may be at it too. One thread per queue keeps a
-slow queue from holding up a quick one; each does one turn at a time, so that this is slower than
-the workers are, and the limiter paces every process for itself while the broker is away.
+same tasks, with the same claims, so that workers may be at it too. Once the broker has been out of
+use for that long itself, what becomes due is done at once: nobody else will come. One thread per
+queue keeps a slow queue from holding up a quick one; each does one turn at a time, so that this is
+slower than the workers are, and the limiter paces every process for itself meanwhile.
 """
 
 from __future__ import annotations
@@ -136,20 +137,24 @@ class Drainer:
         self._wakers, self._after_seconds = wakers, after_seconds
         self._standings: dict[Key, _Standing] = {}
         self._hands: dict[str, _Hand] = {}
-        self._usable = True
+        self._unusable_since: float | None = None
         _tasks()  # here and not in a thread: two would import at once
 
     def look(self) -> int:
         """Gives each idle hand the piece of its queue that waited longest; how many got one."""
-        overdue = self._overdue([*due_now(), *self._missed_ticks()])
-        if not overdue or not is_on(Flag.DRAIN_WITHOUT_BROKER):
+        dues = [*due_now(), *self._missed_ticks()]
+        if not dues or not is_on(Flag.DRAIN_WITHOUT_BROKER):
+            self._remember({}, time.monotonic())
             return 0
         self._note_broker(usable=self._wakers.is_broker_usable())
         given = 0
-        for queue, dues in _by_queue(overdue).items():
-            if self._usable and self._wakers.untaken_seconds(queue) < self._after_seconds:
+        for queue, overdue in _by_queue(self._overdue(dues)).items():
+            if (
+                self._unusable_since is None
+                and self._wakers.untaken_seconds(queue) < self._after_seconds
+            ):
                 continue
-            given += self._give(queue, dues)
+            given += self._give(queue, overdue)
         return given
 
     def overtime(self) -> list[str]:
@@ -198,10 +203,14 @@ class Drainer:
         now = time.monotonic()
         present = {key_of(due): due for due in dues}
         self._remember(present, now)
+        is_alone = (
+            self._unusable_since is not None and now - self._unusable_since >= self._after_seconds
+        )
+        patience = 0.0 if is_alone else self._after_seconds
         return [
             due
             for key, due in present.items()
-            if self._waited(due, self._standings[key], now) >= self._after_seconds
+            if self._waited(due, self._standings[key], now) >= patience
             and now >= self._standings[key].not_before
         ]
 
@@ -228,10 +237,11 @@ class Drainer:
         return [Due(one.task, 1, {"schedule": one.name}, 3 * TICK_SECONDS) for one in late]
 
     def _note_broker(self, *, usable: bool) -> None:
-        if usable != self._usable:
-            self._usable = usable
-            event = "draining_ends" if usable else "draining_without_broker"
-            log.warning(event, after_seconds=self._after_seconds)
+        if usable == (self._unusable_since is None):
+            return
+        self._unusable_since = None if usable else time.monotonic()
+        event = "broker_usable_again" if usable else "broker_unusable"
+        log.warning(event, after_seconds=self._after_seconds)
 
     def _give(self, queue: str, dues: list[Due]) -> int:
         hand = self._hands.get(queue)

@@ -23,7 +23,6 @@ from apps.queues.registry import TASK_QUEUES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from contextlib import AbstractContextManager
 
     from kombu import Producer
     from kombu.pools import ProducerPool
@@ -93,24 +92,19 @@ def _send(
     sent = 0
     while sent < copies:
         batch = min(copies - sent, BATCH_SIZE)
-        with _batched(producer):
-            for _ in range(batch):
-                current_app.send_task(
-                    task,
-                    kwargs=dict(ids),
-                    queue=TASK_QUEUES[task],
-                    producer=producer,
-                    retry=False,
-                    headers=dict(headers),
-                )
+        channel: Any = producer.channel  # the transport of ours; kombu's types know it as some
+        with channel.batched():
+            current_app.send_task(
+                task,
+                kwargs=dict(ids),
+                queue=TASK_QUEUES[task],
+                producer=producer,
+                retry=False,
+                headers=dict(headers),
+            )
+            channel.repeat(batch - 1)
         sent += batch
     return sent
-
-
-def _batched(producer: Producer) -> AbstractContextManager[None]:
-    channel: Any = producer.channel  # the transport of ours; kombu's types know it only as some
-    batched: AbstractContextManager[None] = channel.batched()
-    return batched
 
 
 def _hold_down(task: str, error: Exception) -> None:

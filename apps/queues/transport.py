@@ -10,6 +10,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from queue import Empty
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import structlog
 from kombu.transport import redis as kombu_redis
@@ -39,10 +40,28 @@ class Channel(kombu_redis.Channel):
         finally:
             self._batch = None
         if batch:
+            by_key: dict[str, list[str]] = {}
+            for key, text in batch:
+                by_key.setdefault(key, []).append(text)
             with self.conn_or_acquire() as client, client.pipeline(transaction=False) as pipeline:
-                for key, text in batch:
-                    pipeline.lpush(key, text)
+                for key, texts in by_key.items():
+                    pipeline.lpush(key, *texts)
                 pipeline.execute()
+
+    def repeat(self, times: int) -> None:
+        """Adds the batch's last message again, each time under ids of its own.
+
+        Celery takes a good half of a millisecond to make a message, and this some microseconds.
+        """
+        if not self._batch:
+            raise ValueError("nothing to repeat: publish a message in `batched` first")
+        key, text = self._batch[-1]
+        message = loads(text)
+        task_id, tag = message["headers"]["id"], message["properties"]["delivery_tag"]
+        self._batch += [
+            (key, text.replace(task_id, str(uuid4())).replace(tag, str(uuid4())))
+            for _ in range(times)
+        ]
 
     def _put(self, queue: str, message: Any, **options: Any) -> None:
         if self._batch is None:

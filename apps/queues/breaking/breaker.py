@@ -16,7 +16,7 @@ from apps.queues.breaking.own_circuit import OwnCircuit
 from apps.queues.breaking.permits import ANY_GENERATION, Permit
 from apps.queues.breaking.signals import ACCOUNT_SIGNALS, Signals
 from apps.queues.breaking.standings import Phase, Reply, Standing
-from apps.queues.limiting.broker_link import BrokerLink
+from apps.queues.limiting.broker_link import BrokerLink, answers_quickly
 from apps.queues.limiting.slots import Held, HeldReason
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class Breaker:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
+        self._client = client
         self._script = BreakerScript(client, name, rules)
         self._signals = signals
         self._clock = clock
@@ -100,7 +101,9 @@ class Breaker:
     def _ask(self, operation: Operation) -> Reply:
         started_at = self._clock()
         with self._lock:
-            may_ask = self._link.may_ask(started_at)
+            was_up, may_ask = self._link.up, self._link.may_ask(started_at)
+        if may_ask and not was_up:
+            may_ask = answers_quickly(self._client)
         reply = self._ask_broker(operation, started_at) if may_ask else None
         if reply is None:
             with self._lock:

@@ -8,6 +8,7 @@ from enum import IntEnum
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 from redis.retry import Retry
 
 HOLD_DOWN_S = 0.5
@@ -16,6 +17,10 @@ HOLD_DOWN_PER_COST = 4
 trying, so that the pace of this process hardly suffers."""
 
 SLOW_ANSWERS = 3
+
+PROBE_S = 0.1
+"""How long a broker that was lost may take to answer before it is asked for anything again. Far
+less than a socket timeout: whoever waits for a slot of its own pace must not lose it to a try."""
 
 
 class Rejoining(IntEnum):
@@ -53,6 +58,24 @@ class BrokerLink:
         """Whether its clock has been known too badly several times in a row: as good as down."""
         self.slow_answers = self.slow_answers + 1 if doubt_s > bearable_s else 0
         return self.slow_answers >= SLOW_ANSWERS
+
+
+def answers_quickly(client: Redis) -> bool:
+    """Whether a broker that was lost answers again, on a connection of its own."""
+    pool = client.connection_pool  # which counts the connections it makes, and this is none of them
+    connection = pool.connection_class(**pool.connection_kwargs)
+    connection.socket_timeout = connection.socket_connect_timeout = PROBE_S
+    connection.retry = Retry(NoBackoff(), 0)
+    try:
+        connection.connect()
+        connection.send_command("PING")
+        connection.read_response()
+    except (RedisError, OSError):
+        return False
+    else:
+        return True
+    finally:
+        connection.disconnect()
 
 
 def open_broker(url: str, *, timeout_s: float = 0.5) -> Redis:

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from apps.queues import metrics
 from apps.queues.limiting.broker_clock import BrokerClock
-from apps.queues.limiting.broker_link import BrokerLink, Rejoining
+from apps.queues.limiting.broker_link import BrokerLink, Rejoining, answers_quickly
 from apps.queues.limiting.broker_script import BrokerScript, Caller, Reply
 from apps.queues.limiting.classes import CallClass
 from apps.queues.limiting.own_pace import OwnPace
@@ -65,6 +65,7 @@ class Limiter:
     ) -> None:
         self.clock = clock
         self.sleep = sleep
+        self._client = client
         self._script = BrokerScript(client, account_key)
         self._log = log.bind(account=account_key)
         self._worker_id = worker_id
@@ -190,7 +191,9 @@ class Limiter:
         with self._lock:
             if not self._link.may_ask(started_at):
                 return None
-            caller = self._introduce(op, started_at)
+            was_up, caller = self._link.up, self._introduce(op, started_at)
+        if not was_up and not answers_quickly(self._client):
+            return None
         try:
             reply = self._script.call(op, call_class, caller, *arguments)
         except RedisError as error:

@@ -101,6 +101,22 @@ def test_young_work_is_left_to_the_workers(worked: list[int]) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+def test_young_work_is_done_once_the_broker_has_long_been_dead(worked: list[int]) -> None:
+    rows = [due(1, oldest=0.5)]
+    register_due_source("test", lambda: rows)
+    one = drainer(FakeWakers(usable=False), after=0.2)
+    one.look()
+    let_finish(one)
+    time.sleep(0.25)
+
+    rows[:] = [due(2, oldest=0.0)]
+    one.look()
+    let_finish(one)
+
+    assert worked == [1, 2]
+
+
+@pytest.mark.django_db(transaction=True)
 def test_work_is_left_to_the_workers_while_they_take_wake_ups(worked: list[int]) -> None:
     register_due_source("test", lambda: [due(oldest=3600)])
 

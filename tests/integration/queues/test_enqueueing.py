@@ -132,10 +132,12 @@ def test_broker_that_goes_on_is_used_again_after_the_hold_down(
 def test_many_wake_ups_travel_together(broker: Redis) -> None:
     enqueue(TaskName.SEND_BATCHES, copies=1_234, account_id=3)
 
-    assert broker.llen(Queue.BATCH_EMAIL) == 1_234
-    assert (
-        len({message["headers"]["id"] for message in waiting(broker, Queue.BATCH_EMAIL)}) == 1_234
-    )
+    messages = waiting(broker, Queue.BATCH_EMAIL)
+    assert len({one["headers"]["id"] for one in messages}) == 1_234
+    assert len({one["properties"]["delivery_tag"] for one in messages}) == 1_234
+    assert {one["properties"]["correlation_id"] == one["headers"]["id"] for one in messages} == {
+        True
+    }
 
 
 @pytest.mark.django_db

@@ -161,6 +161,26 @@ def test_hanging_broker_costs_its_timeout_once_not_per_call(
     assert next_slot(one).shared
 
 
+def test_hanging_broker_takes_no_slot_from_the_own_pace(
+    valkey: ThrowawayValkey, broker: Redis
+) -> None:
+    one = limiter(broker, workers_floor=16)  # rounds longer than the hold-down of a hanging broker
+    valkey.hang()
+
+    granted: list[Slot] = []
+    whole_round = 16 / (0.9 * 10 * 0.5)
+    ends_at = time.monotonic() + 3 * whole_round + 2
+    while len(granted) < 2 and time.monotonic() < ends_at:
+        got = one.reserve()
+        if isinstance(got, Slot):
+            granted.append(got)
+        else:
+            time.sleep(got.retry_in_s)
+    valkey.go_on()
+
+    assert [slot.shared for slot in granted] == [False, False]
+
+
 def test_short_interruption_does_not_slow_the_others_down(
     valkey: ThrowawayValkey, broker: Redis
 ) -> None:
