@@ -28,13 +28,15 @@ class StationJSONParser(BaseParser):
     """
 
     media_type = "application/json"
+    shapes: tuple[type, ...] = (dict,)
+    told = "a JSON object: {…}"
 
     def parse(
         self,
         stream: IO[bytes],
         media_type: str | None = None,  # noqa: ARG002 - DRF's signature
         parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002 - DRF's signature
-    ) -> dict[str, Any]:
+    ) -> Any:
         limit = settings.API_BODY_BYTES
         raw = stream.read(limit + 1)
         if len(raw) > limit:
@@ -43,10 +45,17 @@ class StationJSONParser(BaseParser):
             body = orjson.loads(raw)
         except orjson.JSONDecodeError as error:
             raise MalformedBodyError(f"The body is no JSON: {error}.") from None
-        if not isinstance(body, dict):
-            raise MalformedBodyError("The body must be a JSON object: {…}.")
+        if not isinstance(body, self.shapes):
+            raise MalformedBodyError(f"The body must be {self.told}.")
         check_texts(body)
         return body
+
+
+class BulkJSONParser(StationJSONParser):
+    """Takes lists, too: for calls that tell of one thing or of many."""
+
+    shapes = (dict, list)
+    told = "a JSON object, {…}, or a list of them"
 
 
 def check_texts(body: Any) -> None:
