@@ -2,10 +2,15 @@
 
 from apps.mail.resend.answers import BatchAccepted, RateLimit, RetrievedEmail
 from apps.mail.resend.client import ResendClient
+from apps.mail.resend.contacts import ContactCalls, ImportStatus, NewContact, Reply
 from apps.mail.resend.errors import (
     AccountRefused,
     Ambiguous,
     BatchRefused,
+    CallNotOffered,
+    ContactExists,
+    ContactRefused,
+    ContactUnknown,
     KeyInFlight,
     KeyMismatch,
     QuotaExceeded,
@@ -20,10 +25,18 @@ __all__ = [
     "Ambiguous",
     "BatchAccepted",
     "BatchRefused",
+    "CallNotOffered",
+    "ContactCalls",
+    "ContactExists",
+    "ContactRefused",
+    "ContactUnknown",
+    "ImportStatus",
     "KeyInFlight",
     "KeyMismatch",
+    "NewContact",
     "QuotaExceeded",
     "RateLimit",
+    "Reply",
     "ResendClient",
     "ResendFailure",
     "RetrievedEmail",

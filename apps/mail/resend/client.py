@@ -14,6 +14,7 @@ from apps.mail.resend.answers import (
     RetrievedEmail,
     match_ids,
 )
+from apps.mail.resend.contacts import ContactCalls
 from apps.mail.resend.errors import AccountRefused, CallFacts, SurelyNotSent
 from apps.mail.resend.judging import note_call, run
 from apps.mail.resend.sdk_bridge import SdkCall
@@ -59,6 +60,8 @@ class ResendClient:
             read_timeout_s=read_timeout_s,
             total_timeout_s=total_timeout_s,
         )
+
+        self.contacts = ContactCalls(self._transport, self._authorization)
 
     def send_batch(
         self, body: bytes, idempotency_key: str, *, size: int, leave_by: float | None = None

@@ -118,6 +118,22 @@ class BatchRefused(ResendFailure):
     """
 
 
+class ContactUnknown(ResendFailure):
+    """There is no such contact, or not in this segment (404). Ask anew what there is."""
+
+
+class ContactExists(ResendFailure):
+    """A contact with this address is there already (409). Ask what there is instead."""
+
+
+class ContactRefused(ResendFailure):
+    """The provider will not do this for the contact (400, 422); nothing was changed."""
+
+
+class CallNotOffered(ResendFailure):
+    """The provider does not have this call (yet); nothing was changed. Do without it."""
+
+
 class Ambiguous(ResendFailure):
     """The provider may have accepted.
 

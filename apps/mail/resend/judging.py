@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from apps.mail.resend.sdk_bridge import SdkCall
+    from apps.mail.resend.verdicts import Judge
     from apps.queues.outbound import Answer
 
 log = structlog.get_logger(__name__)
@@ -36,14 +37,15 @@ def run(
     call: SdkCall,
     ask: Callable[[], object],
     read: Callable[[Answer, object], T],
+    judge: Judge = verdict,
 ) -> T:
     """One SDK operation, its answer read, its failure judged; one line in the log, and counted.
 
     `read` makes the result of the answer and of what the SDK made of it; it may raise
-    `AnswerMismatchError`.
+    `AnswerMismatchError`. `judge` is the table that says what a refusal means.
     """
     try:
-        result = _judged(call, ask, read)
+        result = _judged(call, ask, read, judge)
     except ResendFailure as failure:
         note_call(operation, type(failure).__name__, failure.facts)
         raise
@@ -53,42 +55,44 @@ def run(
     return result
 
 
-def _judged(call: SdkCall, ask: Callable[[], object], read: Callable[[Answer, object], T]) -> T:
+def _judged(
+    call: SdkCall, ask: Callable[[], object], read: Callable[[Answer, object], T], judge: Judge
+) -> T:
     try:
         found = call.run(ask)
     except ResendError as error:
-        failure = _failure_of(call, error)
+        failure = _failure_of(call, error, judge)
     except Exception:
         if call.answer is None:
             raise
         # Whatever the SDK stumbles over in an answer, the provider has given one.
         failure = _unusable(call.answer, "unreadable")
     else:
-        return _read(call, found, read)
+        return _read(call, found, read, judge)
     # Raised out here because the SDK's error quotes the provider, addresses included: as our
     # error's context it would travel into logs and error reports.
     raise failure from (call.failure if call.failure is not failure else None)
 
 
-def _read(call: SdkCall, found: object, read: Callable[[Answer, object], T]) -> T:
+def _read(call: SdkCall, found: object, read: Callable[[Answer, object], T], judge: Judge) -> T:
     answer = call.answer
     if answer is None:
         raise RuntimeError("the SDK did not use the HTTP client installed for it")
     if answer.status >= _FIRST_ERROR_STATUS:  # the SDK takes a redirect for a success
-        raise _refusal(answer, answer.status, "unnamed", "")
+        raise _refusal(answer, answer.status, "unnamed", "", judge)
     try:
         return read(answer, found)
     except AnswerMismatchError as error:
         raise _unusable(answer, error.reason) from error
 
 
-def _failure_of(call: SdkCall, error: ResendError) -> Exception:
+def _failure_of(call: SdkCall, error: ResendError, judge: Judge) -> Exception:
     """The SDK reports everything as a ResendError; tell our own verdict from the provider's."""
     match call.failure:
         case None if call.answer is not None:
             answer = call.answer
             status = answer.status if answer.status >= _FIRST_ERROR_STATUS else _code(error)
-            return _refusal(answer, status, error_name(error.error_type), str(error.message))
+            return _refusal(answer, status, error_name(error.error_type), str(error.message), judge)
         case outbound.NotSent() as failure:
             return SurelyNotSent(CallFacts(failure.reason, latency_ms=failure.latency_ms))
         case outbound.Ambiguous() as failure:
@@ -97,8 +101,8 @@ def _failure_of(call: SdkCall, error: ResendError) -> Exception:
             return failure or error  # a mistake of ours, before anything left
 
 
-def _refusal(answer: Answer, status: int, name: str, message: str) -> ResendFailure:
-    kind = verdict(status, name)
+def _refusal(answer: Answer, status: int, name: str, message: str, judge: Judge) -> ResendFailure:
+    kind = judge(status, name)
     return kind(
         CallFacts(
             name=_name_told(answer, name),

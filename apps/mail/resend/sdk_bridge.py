@@ -32,6 +32,8 @@ class SdkCall:
     body: bytes | None = None
     """Posted as it is, in place of what the SDK would encode."""
     leave_by: float | None = None
+    content_type: str = "application/json"
+    """Of the body."""
     answer: Answer | None = None
     failure: Exception | None = None
     """What our side raised. The SDK makes a ResendError of everything; this is the verdict."""
@@ -51,7 +53,7 @@ class SdkCall:
             body = orjson.dumps(json)
         own = {"Authorization": self.authorization}
         if body is not None:
-            own["Content-Type"] = "application/json"
+            own["Content-Type"] = self.content_type
         try:
             self.answer = self.transport.request(
                 method.upper(), path, headers={**headers, **own}, body=body, leave_by=self.leave_by

@@ -9,6 +9,10 @@ from apps.mail.resend.errors import (
     AccountRefused,
     Ambiguous,
     BatchRefused,
+    CallNotOffered,
+    ContactExists,
+    ContactRefused,
+    ContactUnknown,
     KeyInFlight,
     KeyMismatch,
     QuotaExceeded,
@@ -18,8 +22,12 @@ from apps.mail.resend.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    Judge = Callable[[int, str], type[ResendFailure]]
+
+_FORBIDDEN = 403
+_CONFLICT = 409
 NOT_JSON = "application_error"
 """What the SDK calls an answer that is no JSON, whoever gave it; the API names its own 500s so."""
 
@@ -61,6 +69,21 @@ BY_STATUS: Mapping[int, type[ResendFailure]] = MappingProxyType(
 )
 
 
+CONTACTS_BY_STATUS: Mapping[int, type[ResendFailure]] = MappingProxyType(
+    {
+        400: ContactRefused,
+        404: ContactUnknown,
+        405: CallNotOffered,
+        409: ContactExists,
+        413: ContactRefused,
+        415: ContactRefused,
+        422: ContactRefused,
+        451: ContactRefused,
+    }
+)
+"""Where calls about contacts mean something else than sends do."""
+
+
 def verdict(status: int, name: str) -> type[ResendFailure]:
     """What an error answer means. Whatever is not known to be refused may have been accepted."""
     if (status, name) in BY_STATUS_AND_NAME:
@@ -68,3 +91,18 @@ def verdict(status: int, name: str) -> type[ResendFailure]:
     if name == NOT_JSON:
         return Ambiguous
     return BY_STATUS.get(status, Ambiguous)
+
+
+def contact_verdict(status: int, name: str) -> type[ResendFailure]:
+    """The same for a call about a contact. What is not known to be refused may have been done."""
+    if name == NOT_JSON or (status == _CONFLICT and (status, name) in BY_STATUS_AND_NAME):
+        return verdict(status, name)
+    if status == _FORBIDDEN:  # no sender is at stake here: the key may not do this
+        return AccountRefused
+    return CONTACTS_BY_STATUS.get(status) or verdict(status, name)
+
+
+def set_verdict(status: int, name: str) -> type[ResendFailure]:
+    """The same for the call that sets all segments, which a provider without it answers by 404."""
+    kind = contact_verdict(status, name)
+    return CallNotOffered if kind is ContactUnknown else kind
