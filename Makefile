@@ -37,9 +37,14 @@ status: venv ## Show what runs, with process ids and uptimes
 
 # --- Development --------------------------------------------------------------------------------
 
+# So many runs of tests side by side, each with servers of its own. They wait more than they work:
+# one more than there are cores. JOBS=0 is a single run.
+JOBS ?= 3
+SIDE_BY_SIDE = -n $(JOBS) --dist loadfile --no-loadscope-reorder
+
 .PHONY: test
 test: venv ## Run the whole test suite against servers of its own (ARGS="-k word -x")
-	@exec $(PYTHON) -m pytest $(ARGS)
+	@exec $(PYTHON) -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 .PHONY: check
 check: venv ## Format, lint, types, import contracts, migrations, tests: what must be green
@@ -47,7 +52,7 @@ check: venv ## Format, lint, types, import contracts, migrations, tests: what mu
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(STATION) run --no-durability -- sh -ec 'mypy; python manage.py makemigrations --check --dry-run'
-	@exec $(PYTHON) -m pytest $(ARGS)
+	@exec $(PYTHON) -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 .PHONY: format
 format: venv ## Put the code into its form
