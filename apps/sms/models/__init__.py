@@ -6,6 +6,7 @@ from apps.sms.models.campaign import TextCampaign, TextMessage
 from apps.sms.models.choice_run import ChoiceRun
 from apps.sms.models.config import StateHours, TextConfig
 from apps.sms.models.keyword import Keyword
+from apps.sms.models.opt_in_list import ListMember, ListReject, ListSyncRun, OptInList
 from apps.sms.models.permission import KeyBrand, SubscribeFlag
 from apps.sms.models.sent_text import SentText, TextChunk
 from apps.sms.models.subscriber import Subscriber, Subscription
@@ -20,6 +21,10 @@ __all__ = [
     "KeyBrand",
     "Keyword",
     "LimeCallback",
+    "ListMember",
+    "ListReject",
+    "ListSyncRun",
+    "OptInList",
     "PhoneSuppression",
     "SentText",
     "StateHours",
