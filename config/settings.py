@@ -128,6 +128,22 @@ try:
     QUEUE_LONGEST_HOLD_SECONDS = read.number(
         "FLUX_QUEUE_LONGEST_HOLD_SECONDS", default=300, at_least=QUEUE_HOLD_SECONDS
     )
+    # --- Engagement -----------------------------------------------------------------------------
+    # Nobody reads a mail within so many seconds of its delivery: that was a machine.
+    MACHINE_SECONDS = read.number("FLUX_MACHINE_SECONDS", default=2, at_least=0, at_most=60)
+    PULSE_CALL_LIMIT = read.whole_number("FLUX_PULSE_CALL_LIMIT", default=5000, at_least=1)
+    PULSE_BODY_BYTES = read.whole_number("FLUX_PULSE_BODY_BYTES", default=4_000_000, at_least=1000)
+    # While more interactions than that wait to be stored, no more are taken.
+    PULSE_WATERMARK_ROWS = read.whole_number(
+        "FLUX_PULSE_WATERMARK_ROWS", default=2_000_000, at_least=1
+    )
+    PULSE_LEASE_SECONDS = read.number("FLUX_PULSE_LEASE_SECONDS", default=90, at_least=0.5)
+    INTERACTION_RETENTION_MONTHS = read.whole_number(
+        "FLUX_INTERACTION_RETENTION_MONTHS", default=14, at_least=1
+    )
+    SCORE_RETENTION_MONTHS = read.whole_number(
+        "FLUX_SCORE_RETENTION_MONTHS", default=14, at_least=1
+    )
     # --- Segments at the provider ---------------------------------------------------------------
     # Between two calls for one contact, and up to so much more, which differs from one to another.
     SEGMENT_MIN_INTERVAL_MS = read.whole_number(
@@ -174,6 +190,24 @@ try:
         "public-client": read.allowance("FLUX_BUCKET_PUBLIC_CLIENT", per_second=2, burst=40),
         "queueWorker": read.allowance("FLUX_BUCKET_QUEUE_WORKER", per_second=50, burst=200),
     }
+    # --- Joining the newsletter -----------------------------------------------------------------
+    CONFIRM_LINK_DAYS = read.number("FLUX_CONFIRM_LINK_DAYS", default=7, at_least=0.01, at_most=365)
+    # Confirmations and welcomes that one address gets within the span, whoever asks.
+    JOIN_MAILS = read.whole_number("FLUX_JOIN_MAILS", default=3, at_least=1)
+    JOIN_MAILS_HOURS = read.number("FLUX_JOIN_MAILS_HOURS", default=24, at_least=0.01)
+    PAUSE_DAYS = read.whole_number("FLUX_PAUSE_DAYS", default=30, at_least=1)
+    COUNT_CACHE_SECONDS = read.whole_number("FLUX_COUNT_CACHE_SECONDS", default=60, at_least=0)
+    CACHE_LEASE_SECONDS = read.number("FLUX_CACHE_LEASE_SECONDS", default=60, at_least=0.5)
+    # The captcha of the contact form: any service of Turnstile's form.
+    CAPTCHA_VERIFY_URL = read.url(
+        "FLUX_CAPTCHA_VERIFY_URL",
+        schemes=("https", "http"),
+        default="https://challenges.cloudflare.com/turnstile/v0/siteverify",
+    )
+    CAPTCHA_TOTAL_SECONDS = read.number("FLUX_CAPTCHA_TOTAL_SECONDS", default=3, at_least=0.05)
+    # Texts within an hour from one address, and from one client.
+    CONTACT_FORM_HOURLY = read.whole_number("FLUX_CONTACT_FORM_HOURLY", default=5, at_least=1)
+    CONTACT_FORM_DAYS = read.whole_number("FLUX_CONTACT_FORM_DAYS", default=365, at_least=1)
     # Proxies whose X-Forwarded-For is believed: the web server listens on loopback behind one.
     TRUSTED_PROXIES = read.networks("FLUX_TRUSTED_PROXIES", default="127.0.0.0/8,::1/128")
 

@@ -26,5 +26,6 @@ class MailConfig(AppConfig):
         register_redrive(redriving.EVENT_SUBJECT, redriving.redrive_event)
         register_monthly_table(MonthlyTable("mail_message", settings.MESSAGE_RETENTION_MONTHS))
         register_monthly_table(MonthlyTable("mail_click", settings.MESSAGE_RETENTION_MONTHS))
+        register_monthly_table(MonthlyTable("mail_open", settings.MESSAGE_RETENTION_MONTHS))
         register_monthly_table(MonthlyTable("mail_bounce", settings.MESSAGE_RETENTION_MONTHS))
         register_monthly_table(MonthlyTable("mail_deliveryevent", settings.EVENT_RETENTION_MONTHS))

@@ -110,7 +110,7 @@ class ExternalQueueSpec:
 _SPECS = (
     QueueSpec(
         Queue.CONTROL,
-        "What operators wait for: closing mailings, starting campaigns, dry runs in short turns",
+        "What people wait for: joining, closing mailings, starting campaigns, dry runs in turns",
         concurrency=2,
         task_seconds=60,
         usual_wait_seconds=1,
@@ -120,6 +120,7 @@ _SPECS = (
             TaskName.START_SCHEDULED,
             TaskName.RUN_DRY,
             TaskName.REDRIVE_LETTERS,
+            TaskName.WORK_JOINS,
         ),
     ),
     QueueSpec(
@@ -158,7 +159,12 @@ _SPECS = (
         task_seconds=120,
         usual_wait_seconds=10,
         watermarks=Watermarks(depth=20_000, age_seconds=600),
-        tasks=(TaskName.APPLY_EVENTS, TaskName.FOLD_FIGURES, TaskName.COLLECT_WEBHOOKS),
+        tasks=(
+            TaskName.APPLY_EVENTS,
+            TaskName.FOLD_FIGURES,
+            TaskName.COLLECT_WEBHOOKS,
+            TaskName.INVALIDATE_CACHES,
+        ),
     ),
     QueueSpec(
         Queue.IMPORTS,
@@ -183,6 +189,7 @@ _SPECS = (
             TaskName.ENFORCE_RETENTION,
             TaskName.DELETE_DRY_RUNS,
             TaskName.PRUNE_UPLOADS,
+            TaskName.PRUNE_JOINING,
         ),
     ),
     QueueSpec(
@@ -218,12 +225,18 @@ _SPECS = (
     ),
     QueueSpec(
         Queue.PULSE,
-        "Interactions from the web frontend, recorded in bulk",
+        "Interactions from other systems, stored in bulk, and the scores they change",
         concurrency=2,
         task_seconds=120,
         usual_wait_seconds=10,
-        watermarks=Watermarks(depth=50_000, age_seconds=600),
-        waits_for="the recording of interactions",
+        watermarks=Watermarks(depth=500_000, age_seconds=600),
+        lease_setting="PULSE_LEASE_SECONDS",
+        tasks=(
+            TaskName.STORE_INTERACTIONS,
+            TaskName.RESCORE_TOUCHED,
+            TaskName.RECOMPUTE_ENGAGEMENT,
+            TaskName.START_RECOMPUTING,
+        ),
     ),
     QueueSpec(
         Queue.EXTERNAL,

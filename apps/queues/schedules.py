@@ -68,8 +68,12 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("prune-periods", TaskName.PRUNE_PERIODS, 24 * 3600, offset_seconds=3 * 3600),
     Schedule("prune-answers", TaskName.PRUNE_ANSWERS, 3600, offset_seconds=900),
     Schedule("enforce-retention", TaskName.ENFORCE_RETENTION, 600),
+    Schedule(
+        "recompute-engagement", TaskName.START_RECOMPUTING, 24 * 3600, offset_seconds=2 * 3600
+    ),
     Schedule("delete-dry-runs", TaskName.DELETE_DRY_RUNS, 3600),
     Schedule("prune-uploads", TaskName.PRUNE_UPLOADS, 3600, offset_seconds=1800),
+    Schedule("prune-joining", TaskName.PRUNE_JOINING, 6 * 3600, offset_seconds=2700),
 )
 
 

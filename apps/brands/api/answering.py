@@ -15,7 +15,13 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from apps.brands.api.errors import CHALLENGE, ApiError, RateLimitError, RefusedError
+from apps.brands.api.errors import (
+    CHALLENGE,
+    ApiError,
+    RateLimitError,
+    RefusedError,
+    UnavailableError,
+)
 from apps.brands.api.routing import PREFIX
 from apps.queues.correlation import correlation_id
 
@@ -139,6 +145,6 @@ def _headers(error: exceptions.APIException) -> dict[str, str]:
     headers = {}
     if _status(error) == status.HTTP_401_UNAUTHORIZED:
         headers["WWW-Authenticate"] = CHALLENGE
-    if isinstance(error, RateLimitError):
+    if isinstance(error, RateLimitError | UnavailableError):
         headers["Retry-After"] = str(error.wait_seconds)
     return headers

@@ -89,6 +89,17 @@ class IdempotencyKeyReusedError(ApiError):
     )
 
 
+class UnavailableError(ApiError):
+    """Nothing was done; the same may be tried again after `wait_seconds`."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    name = "service_unavailable"
+
+    def __init__(self, message: object, *, wait_seconds: int) -> None:
+        self.wait_seconds = wait_seconds
+        super().__init__(message)
+
+
 class RateLimitError(ApiError):
     status_code = status.HTTP_429_TOO_MANY_REQUESTS
     name = "rate_limit_exceeded"

@@ -31,13 +31,17 @@ class StationJSONParser(BaseParser):
     shapes: tuple[type, ...] = (dict,)
     told = "a JSON object: {…}"
 
+    def body_limit(self) -> int:
+        """In bytes."""
+        return int(settings.API_BODY_BYTES)
+
     def parse(
         self,
         stream: IO[bytes],
         media_type: str | None = None,  # noqa: ARG002 - DRF's signature
         parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002 - DRF's signature
     ) -> Any:
-        limit = settings.API_BODY_BYTES
+        limit = self.body_limit()
         raw = stream.read(limit + 1)
         if len(raw) > limit:
             raise BodyTooLargeError(f"The body is larger than {limit:,} bytes.")

@@ -32,6 +32,8 @@ _REACHED = (
     ("delivered", "delivered"),
     ("opened", "opened"),
     ("clicked", "clicked"),
+    ("auto_opened", "opened by a machine (not in the above)"),
+    ("auto_clicked", "clicked by a machine (not in the above)"),
     ("bounced", "bounced"),
     ("undelivered", "not delivered for another reason"),
     ("complained", "complained"),

@@ -46,6 +46,11 @@ PROVIDER_KINDS = (
     FigureKind.OPENED,
     FigureKind.CLICKED,
 )
+# Told under names of their own: a figure's kind has room for 12 characters.
+MACHINE_KINDS = {
+    "machine_opened": FigureKind.MACHINE_OPENED,
+    "machine_clicked": FigureKind.MACHINE_CLICKED,
+}
 RECIPIENT_PARAMETERS = ("state", "reason", "search", "limit", "after")
 
 
@@ -59,6 +64,7 @@ class Outcomes(StationViewSet):
         progress = mail_results.progress(self._mailing())
         told = {name: getattr(progress, name) for name in PROGRESS_FIELDS}
         told |= {str(kind): progress.reached(kind) for kind in PROVIDER_KINDS}
+        told |= {name: progress.reached(kind) for name, kind in MACHINE_KINDS.items()}
         told |= {
             "campaign": int(pk),
             "failed_by_reason": progress.by_reason(Message.State.FAILED),

@@ -211,6 +211,8 @@ class ResultsSerializer(StrictSerializer):
     complained = serializers.IntegerField(read_only=True)
     opened = serializers.IntegerField(read_only=True)
     clicked = serializers.IntegerField(read_only=True)
+    machine_opened = serializers.IntegerField(read_only=True)
+    machine_clicked = serializers.IntegerField(read_only=True)
     failed_by_reason = serializers.DictField(child=serializers.IntegerField(), read_only=True)
     skipped_by_reason = serializers.DictField(child=serializers.IntegerField(), read_only=True)
     mails_per_second = serializers.FloatField(read_only=True)
@@ -232,6 +234,8 @@ class RecipientSerializer(StrictSerializer):
     delivery_at = serializers.DateTimeField(read_only=True, allow_null=True)
     opened_at = serializers.DateTimeField(read_only=True, allow_null=True)
     clicked_at = serializers.DateTimeField(read_only=True, allow_null=True)
+    machine_opened_at = serializers.DateTimeField(read_only=True, allow_null=True)
+    machine_clicked_at = serializers.DateTimeField(read_only=True, allow_null=True)
 
 
 class RecipientPageSerializer(StrictSerializer):

@@ -192,7 +192,9 @@ def _message(
 
 
 def _times(
-    message: Message, bounce: tuple[str, str] | None, clicks: Sequence[tuple[str, datetime]]
+    message: Message,
+    bounce: tuple[str, str] | None,
+    clicks: Sequence[tuple[str, datetime, str]],
 ) -> list[tuple[datetime, str, str]]:
     """What happened to the message, oldest first: when, what, and in which words."""
     why = ", ".join(part for part in bounce or () if part)
@@ -202,7 +204,9 @@ def _times(
          reason_in_words(message.state, message.reason) if message.reason else ""),
         (message.delivery_at, delivery_in_words(message.delivery), why),
         (message.opened_at, "opened for the first time", ""),
-        *((at, "clicked", url) for url, at in clicks),
+        (message.machine_opened_at, "opened by a machine for the first time", ""),
+        *((at, f"clicked by a machine ({machine})" if machine else "clicked", url)
+          for url, at, machine in clicks),
     ]  # fmt: skip
     if message.clicked_at and not clicks:
         told.append((message.clicked_at, "clicked for the first time", ""))

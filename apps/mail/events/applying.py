@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import structlog
 from django.db import InterfaceError, OperationalError, connection, transaction
 
-from apps.mail.events.noting import note_bounces, note_clicks
+from apps.mail.events.machines import judge
+from apps.mail.events.noting import note_bounces, note_clicks, note_opens
 from apps.mail.events.reading import Report, WaitingEvent, concerns_mail, read
 from apps.mail.events.standings import Rise, Target, lock_targets, raise_messages
 from apps.mail.events.suppressing import Match, suppress_reported
@@ -182,8 +183,20 @@ def _apply(events: Sequence[WaitingEvent]) -> Outcomes:
     raise_messages(_rises(matches))
     suppress_reported(matches)
     note_clicks(matches)
+    note_opens(matches)
     note_bounces(matches)
+    judge(_visited(matches))
     return outcomes
+
+
+def _visited(matches: Sequence[Match]) -> list[Target]:
+    """Messages whose opens and clicks may be another thing now: one came, or the delivery did."""
+    found = {
+        match.target.id: match.target
+        for match in matches
+        if match.report.opened_at or match.report.clicked_at or match.report.delivered_at
+    }
+    return list(found.values())
 
 
 def _name(event: WaitingEvent, report: Report) -> Name:

@@ -1,6 +1,6 @@
-"""Keeping what reports need of events, beyond how far a mail has come: links clicked, bounces.
+"""Keeping what events tell beyond how far a mail has come: opens, clicks, bounces.
 
-Each click and bounce is a row with a key made of what it says, so that an event that comes twice
+Each is a row with a key made of what it says, so that an event that comes twice
 counts once.
 """
 
@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 from django.db import connection
 
+from apps.mail.events.machines import recogniser
 from apps.mail.reports.links import LINKS_KEPT, OTHER_LINKS, normalise
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+    from apps.mail.events.machines import Suspicion
     from apps.mail.events.suppressing import Match
 
     # Mailing and normalised address.
@@ -31,8 +33,14 @@ ON CONFLICT (mailing_id, url) DO UPDATE SET url = excluded.url
 RETURNING mailing_id, url, id
 """
 _ADD_CLICKS = """
-INSERT INTO mail_click (month, link_id, message_id, clicked_at)
-SELECT * FROM unnest(%s::date[], %s::bigint[], %s::bigint[], %s::timestamptz[])
+INSERT INTO mail_click (month, link_id, message_id, clicked_at, machine, haste)
+SELECT * FROM unnest(%s::date[], %s::bigint[], %s::bigint[], %s::timestamptz[], %s::text[],
+                     %s::real[])
+ON CONFLICT DO NOTHING
+"""
+_ADD_OPENS = """
+INSERT INTO mail_open (month, message_id, opened_at, machine, haste)
+SELECT * FROM unnest(%s::date[], %s::bigint[], %s::timestamptz[], %s::text[], %s::real[])
 ON CONFLICT DO NOTHING
 """
 _ADD_BOUNCES = """
@@ -50,6 +58,7 @@ def note_clicks(matches: Iterable[Match]) -> None:
         return
     named = {match: (match.report.mailing_id, normalise(match.report.link)) for match in clicks}
     links = _links(set(named.values()))
+    suspicions = _suspicions(clicks)
     with connection.cursor() as cursor:
         cursor.execute(
             _ADD_CLICKS,
@@ -58,8 +67,34 @@ def note_clicks(matches: Iterable[Match]) -> None:
                 [links[named[match]] for match in clicks],
                 [match.target.id for match in clicks],
                 [match.report.clicked_at for match in clicks],
+                [one.machine for one in suspicions],
+                [one.haste for one in suspicions],
             ],
         )
+
+
+def note_opens(matches: Iterable[Match]) -> None:
+    """One statement, however many opens."""
+    opens = [match for match in matches if match.report.opened_at is not None]
+    if not opens:
+        return
+    suspicions = _suspicions(opens)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _ADD_OPENS,
+            [
+                [match.target.month for match in opens],
+                [match.target.id for match in opens],
+                [match.report.opened_at for match in opens],
+                [one.machine for one in suspicions],
+                [one.haste for one in suspicions],
+            ],
+        )
+
+
+def _suspicions(matches: Iterable[Match]) -> list[Suspicion]:
+    known = recogniser()
+    return [known.suspect(agent=match.report.agent, ip=match.report.ip) for match in matches]
 
 
 def _links(names: Collection[LinkName]) -> dict[LinkName, int]:

@@ -55,9 +55,12 @@ STANDINGS = {
 OPENED = "email.opened"
 CLICKED = "email.clicked"
 BOUNCED = "email.bounced"
+DELIVERED = "email.delivered"
+COMPLAINED = "email.complained"
 # The length of a sensible address on the web; what is longer is a payload and no link of ours.
 LONGEST_LINK = 4_000
 WORD_LIMIT = 40
+AGENT_LIMIT = 1_000
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,8 @@ class Report:
 
     `standing_at` is None where the event says nothing about when the standing was reached.
     `suppression` asks that the address get no more mail; `address` is where the mail went. `link`
-    is what was clicked, as it stood in that one mail.
+    is what was clicked, as it stood in that one mail. `agent` and `ip` are those of who opened or
+    clicked, empty where the event does not tell them.
     """
 
     mailing_id: int
@@ -100,6 +104,12 @@ class Report:
     suppression: SuppressionReason | None
     link: str = ""
     bounce: BounceCause | None = None
+    agent: str = ""
+    ip: str = ""
+
+    @property
+    def delivered_at(self) -> datetime | None:
+        return self.standing_at if self.standing is Standing.DELIVERED else None
 
 
 def concerns_mail(event_type: str) -> bool:
@@ -115,6 +125,8 @@ def read(event: WaitingEvent) -> Report | None:
     if mailing_id is None or message_id is None:
         return None
     opened, clicked = event.type == OPENED, event.type == CLICKED
+    # Clicks tell who it was; opens did not when this was written, and may.
+    visit = _object(data.get("click" if clicked else "open"))
     return Report(
         mailing_id=mailing_id,
         message_id=message_id,
@@ -127,12 +139,14 @@ def read(event: WaitingEvent) -> Report | None:
         suppression=_suppression(event.type, _object(data.get("bounce"))),
         link=_link(_object(data.get("click"))) if clicked else "",
         bounce=_bounce(_object(data.get("bounce"))) if event.type == BOUNCED else None,
+        agent=_text(visit.get("userAgent")),
+        ip=_text(visit.get("ipAddress")),
     )
 
 
 def _suppression(event_type: str, bounce: dict[str, Any]) -> SuppressionReason | None:
     """Only a bounce that says Permanent is one: a full mailbox or a holiday reply is not."""
-    if event_type == "email.complained":
+    if event_type == COMPLAINED:
         return SuppressionReason.COMPLAINT
     if event_type == BOUNCED and bounce.get("type") == PERMANENT:
         return SuppressionReason.HARD_BOUNCE
@@ -152,6 +166,10 @@ def _bounce(bounce: dict[str, Any]) -> BounceCause:
 
 def _word(value: Any) -> str:
     return value[:WORD_LIMIT] if isinstance(value, str) and value.isprintable() else ""
+
+
+def _text(value: Any) -> str:
+    return value[:AGENT_LIMIT] if isinstance(value, str) else ""
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -52,8 +52,7 @@ class Rise:
     target: Target
     standing: int
     standing_at: datetime | None
-    opened_at: datetime | None
-    clicked_at: datetime | None
+    delivered_at: datetime | None
     provider_id: str
 
     @classmethod
@@ -62,13 +61,12 @@ class Rise:
             target=target,
             standing=report.standing,
             standing_at=report.standing_at,
-            opened_at=report.opened_at,
-            clicked_at=report.clicked_at,
+            delivered_at=report.delivered_at,
             provider_id=report.provider_id,
         )
 
     def with_(self, other: Rise) -> Rise:
-        """The higher standing with its earliest time, and the first open and click."""
+        """The higher standing with its earliest time, and the first delivery."""
         standing = max(self.standing, other.standing)
         return replace(
             self,
@@ -76,8 +74,7 @@ class Rise:
             standing_at=_earliest(
                 one.standing_at for one in (self, other) if one.standing == standing
             ),
-            opened_at=_earliest((self.opened_at, other.opened_at)),
-            clicked_at=_earliest((self.clicked_at, other.clicked_at)),
+            delivered_at=_earliest((self.delivered_at, other.delivered_at)),
             provider_id=self.provider_id or other.provider_id,
         )
 
@@ -139,9 +136,9 @@ _RAISE = """
 WITH given AS MATERIALIZED (
     SELECT * FROM unnest(
         %(months)s::date[], %(ids)s::bigint[], %(standings)s::smallint[],
-        %(standing_ats)s::timestamptz[], %(opened_ats)s::timestamptz[],
-        %(clicked_ats)s::timestamptz[], %(provider_ids)s::text[])
-        AS one (month, id, standing, standing_at, opened_at, clicked_at, provider_id)
+        %(standing_ats)s::timestamptz[], %(delivered_ats)s::timestamptz[],
+        %(provider_ids)s::text[])
+        AS one (month, id, standing, standing_at, delivered_at, provider_id)
 ), risen AS MATERIALIZED (
     SELECT message.month, message.id,
            CASE WHEN message.state = ANY(%(disproved)s) THEN 'sent' ELSE message.state END
@@ -151,8 +148,7 @@ WITH given AS MATERIALIZED (
                 WHEN given.standing = message.delivery
                 THEN least(message.delivery_at, given.standing_at)
                 ELSE message.delivery_at END AS delivery_at,
-           least(message.opened_at, given.opened_at) AS opened_at,
-           least(message.clicked_at, given.clicked_at) AS clicked_at,
+           least(message.delivered_at, given.delivered_at) AS delivered_at,
            CASE WHEN message.provider_id = '' THEN given.provider_id
                 ELSE message.provider_id END AS provider_id
       FROM given
@@ -160,17 +156,15 @@ WITH given AS MATERIALIZED (
 )
 UPDATE mail_message message
    SET state = risen.state, delivery = risen.delivery, delivery_at = risen.delivery_at,
-       opened_at = risen.opened_at, clicked_at = risen.clicked_at,
-       provider_id = risen.provider_id,
+       delivered_at = risen.delivered_at, provider_id = risen.provider_id,
        reason = CASE WHEN risen.state = message.state THEN message.reason ELSE '' END,
        detail = CASE WHEN risen.state = message.state THEN message.detail ELSE '' END
   FROM risen
  WHERE message.month = risen.month AND message.id = risen.id
-   AND (message.state, message.delivery, message.delivery_at, message.opened_at,
-        message.clicked_at, message.provider_id)
+   AND (message.state, message.delivery, message.delivery_at, message.delivered_at,
+        message.provider_id)
        IS DISTINCT FROM
-       (risen.state, risen.delivery, risen.delivery_at, risen.opened_at,
-        risen.clicked_at, risen.provider_id)
+       (risen.state, risen.delivery, risen.delivery_at, risen.delivered_at, risen.provider_id)
 """
 
 
@@ -187,8 +181,7 @@ def raise_messages(rises: Collection[Rise]) -> None:
                 "ids": [rise.target.id for rise in rises],
                 "standings": [int(rise.standing) for rise in rises],
                 "standing_ats": [rise.standing_at for rise in rises],
-                "opened_ats": [rise.opened_at for rise in rises],
-                "clicked_ats": [rise.clicked_at for rise in rises],
+                "delivered_ats": [rise.delivered_at for rise in rises],
                 "provider_ids": [rise.provider_id for rise in rises],
             },
         )

@@ -30,6 +30,8 @@ HEADER = (
     "delivery_at",
     "opened_at",
     "clicked_at",
+    "machine_opened_at",
+    "machine_clicked_at",
     "message_id",
     "contact_id",
 )
@@ -65,7 +67,7 @@ def _cells(one: Recipient) -> list[str]:
         one.provider_id,
         str(Message.Delivery(one.delivery).label) if one.delivery else "",
         *map(_moment, (one.created_at, one.settled_at, one.delivery_at, one.opened_at,
-                       one.clicked_at)),
+                       one.clicked_at, one.machine_opened_at, one.machine_clicked_at)),
         str(one.message_id),
         "" if one.contact_id is None else str(one.contact_id),
     ]  # fmt: skip

@@ -66,7 +66,7 @@ def fold_changes() -> int:
             return total
 
 
-# The same expressions as in the trigger (migration 0004); a test compares what the two come to.
+# The same expressions as in the trigger (migration 0007); a test compares what the two come to.
 _COUNTED = """
     SELECT (figure.at AT TIME ZONE 'UTC')::date AS day, figure.kind, figure.reason,
            count(*) AS number
@@ -81,7 +81,9 @@ _COUNTED = """
                                   ELSE 'delivered' END, ''),
            (CASE WHEN message.delivery = 50 THEN message.delivery_at END, 'complained', ''),
            (message.opened_at, 'opened', ''),
-           (message.clicked_at, 'clicked', '')
+           (message.clicked_at, 'clicked', ''),
+           (message.machine_opened_at, 'auto_opened', ''),
+           (message.machine_clicked_at, 'auto_clicked', '')
            ) AS figure (at, kind, reason)
      WHERE message.month = %(month)s AND message.mailing_id = %(mailing)s AND figure.at IS NOT NULL
      GROUP BY 1, 2, 3

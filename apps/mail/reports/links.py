@@ -69,23 +69,29 @@ def _is_personal(part: str) -> bool:
 
 @dataclass(frozen=True)
 class ClickedLink:
-    """`clicks` counts every click, `people` each message once."""
+    """`clicks` counts every click, `people` each message once.
+
+    `machines` are clicks of machines, which are in neither.
+    """
 
     url: str
     clicks: int
     people: int
+    machines: int = 0
 
 
 # By link, so that the clicks' primary key is used and only this mailing's clicks are read.
 _CLICKED = """
-SELECT link.url, clicked.clicks, clicked.people
+SELECT link.url, clicked.clicks, clicked.people, clicked.machines
   FROM mail_link link
  CROSS JOIN LATERAL (
-       SELECT count(*) AS clicks, count(DISTINCT message_id) AS people
+       SELECT count(*) FILTER (WHERE machine = '') AS clicks,
+              count(DISTINCT message_id) FILTER (WHERE machine = '') AS people,
+              count(*) FILTER (WHERE machine <> '') AS machines
          FROM mail_click WHERE month = %(month)s AND link_id = link.id
        ) clicked
- WHERE link.mailing_id = %(mailing)s AND clicked.clicks > 0
- ORDER BY clicked.people DESC, link.url LIMIT %(limit)s
+ WHERE link.mailing_id = %(mailing)s AND clicked.clicks + clicked.machines > 0
+ ORDER BY clicked.people DESC, clicked.machines DESC, link.url LIMIT %(limit)s
 """
 
 
@@ -97,7 +103,7 @@ def links_clicked(mailing: Mailing, *, limit: int = 50) -> list[ClickedLink]:
 
 
 _CLICKS_OF_MESSAGE = """
-SELECT link.url, click.clicked_at
+SELECT link.url, click.clicked_at, click.machine
   FROM mail_link link
   JOIN mail_click click ON click.month = %(month)s AND click.link_id = link.id
    AND click.message_id = %(message)s
@@ -108,11 +114,14 @@ SELECT link.url, click.clicked_at
 
 def clicks_of_message(
     mailing: Mailing, message_id: int, *, limit: int = 50
-) -> list[tuple[str, datetime]]:
-    """The newest clicks in one message: link and time. One look-up per link of the mailing."""
+) -> list[tuple[str, datetime, str]]:
+    """The newest clicks in one message: link, time, and which machine it was (empty: a person).
+
+    One look-up per link of the mailing.
+    """
     params: dict[str, Any] = {
         "month": mailing.month, "mailing": mailing.pk, "message": message_id, "limit": limit,
     }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(_CLICKS_OF_MESSAGE, params)
-        return [(url, at) for url, at in cursor.fetchall()]
+        return [(url, at, machine) for url, at, machine in cursor.fetchall()]

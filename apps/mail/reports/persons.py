@@ -30,6 +30,8 @@ class PersonMail:
     delivery_at: datetime | None
     opened_at: datetime | None
     clicked_at: datetime | None
+    machine_opened_at: datetime | None
+    machine_clicked_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class PersonPage:
 _MAILS = """
 SELECT message.id, message.mailing_id, mailing.name, mailing.kind, message.state, message.reason,
        message.delivery, message.created_at, message.settled_at, message.delivery_at,
-       message.opened_at, message.clicked_at
+       message.opened_at, message.clicked_at, message.machine_opened_at,
+       message.machine_clicked_at
   FROM (SELECT * FROM mail_message
          WHERE contact_id = %(contact)s AND id < %(before)s
          ORDER BY id DESC LIMIT %(limit)s) message

@@ -67,6 +67,8 @@ class Recipient:
     delivery_at: datetime | None
     opened_at: datetime | None
     clicked_at: datetime | None
+    machine_opened_at: datetime | None
+    machine_clicked_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ class RecipientPage:
 _COLUMNS = """
        message.id, message.contact_id, message.batch_id, message.address, message.state,
        message.reason, message.detail, message.provider_id, message.delivery, message.created_at,
-       message.settled_at, message.delivery_at, message.opened_at, message.clicked_at
+       message.settled_at, message.delivery_at, message.opened_at, message.clicked_at,
+       message.machine_opened_at, message.machine_clicked_at
 """
 _MATCHES = """
    (%(state)s = '' OR message.state = %(state)s)

@@ -67,6 +67,8 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "complained": "complained",
         "opened": "opened",
         "clicked": "clicked",
+        "auto_opened": "opened by machines",
+        "auto_clicked": "clicked by machines",
     }
 )
 

@@ -29,7 +29,7 @@ CREATE TABLE newsletter_interaction (
 
 CREATE UNIQUE INDEX interaction_once ON newsletter_interaction (event_id, brand_id, month);
 CREATE INDEX interaction_of_contact ON newsletter_interaction (contact_id, occurred_at)
-    INCLUDE (kind) WHERE contact_id IS NOT NULL;
+    INCLUDE (kind, month) WHERE contact_id IS NOT NULL;
 """
 
 SCORE_CHANGE = """

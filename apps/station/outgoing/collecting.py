@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import structlog
 from django.db import connection, transaction
 
+from apps.queues import horizon
 from apps.queues.names import TaskName
 from apps.queues.sweeping import Due
-from apps.station.outgoing import horizon
 from apps.station.outgoing.changes import PAGE, read_changes
 from apps.station.outgoing.recording import wanted_types
 from apps.station.outgoing.sources import SOURCES

@@ -14,7 +14,8 @@ import pytest
 from django.db import connection
 
 from apps.mail.models import Message
-from apps.station.outgoing import collecting, horizon
+from apps.queues import horizon
+from apps.station.outgoing import collecting
 from apps.station.outgoing.models import WebhookCursor, WebhookEvent
 from tests.integration.mail.events.deliveries import arrive, body
 from tests.integration.outgoing.conftest import add_endpoint
