@@ -312,7 +312,7 @@ def _settle_failure(
             )
             _let_wait(batch, attempt)
         case AccountRefused():
-            _stop_account(door.account, str(failure))
+            stop_account(door.account, str(failure))
             _let_wait(batch, attempt)
         case KeyInFlight():
             try_same_again(batch, attempt, doubt=True, wait_seconds=IN_FLIGHT_WAIT_SECONDS)
@@ -389,7 +389,7 @@ def _give_up_in_doubt(batch: ClaimedBatch, sealed: Sealed, reason: str, attempt:
         doubts.settle_proven(batch_id=batch.id)
 
 
-def _stop_account(account: ProviderAccount, reason: str) -> None:
+def stop_account(account: ProviderAccount, reason: str) -> None:
     """The key or the account itself is refused: nothing goes out until a person has looked."""
     with transaction.atomic():
         ProviderAccount.objects.filter(pk=account.pk, stopped_at__isnull=True).update(
