@@ -12,6 +12,7 @@ urlpatterns = [
     path("api/", include("apps.station.queues_desk.api.urls")),
     path("api/", include("apps.contacts.api.urls")),
     path("api/", include("apps.campaigns.api.urls")),
+    path("api/", include("apps.sms.api.urls")),
     re_path(r"^api(/|$)", answering.not_found),
     path("", include("apps.station.urls")),
     path("", include("apps.mail.urls")),

@@ -1,8 +1,8 @@
 """Where a number lives: its E.164 form, its time zones, its state.
 
 Asked once, when a number comes in; what sends texts trusts what was stored. A zone is stored as one
-IANA name, or as several with commas between where the number may live in either: then a text may only go
-while it is allowed in each of them. Blank means that the number does not tell (toll-free, unknown).
+IANA name, or as several with commas between them where the number may live in either: then a text
+may only go while it is allowed in each of them. Blank: the number tells none (toll-free).
 
 A number tells where it was given out, not where its owner is: the best there is.
 """

@@ -1,0 +1,78 @@
+"""Opting out, at once and for good: only the person's own new word brings them back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+from django.db import connection, transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from apps.sms.zones import Place
+
+log = structlog.get_logger(__name__)
+
+
+@transaction.atomic
+def opt_out_everywhere(*, subscriber_ids: Collection[int], source: str) -> int:
+    """No text of any brand any more; returns how many had not left already."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LEAVE, {"ids": list(subscriber_ids)})
+        left = int(cursor.rowcount)
+        cursor.execute(_LEAVE_BRANDS, {"ids": list(subscriber_ids), "source": source})
+    log.info("texts_stopped", subscribers=len(subscriber_ids), left=left, source=source)
+    return left
+
+
+@transaction.atomic
+def opt_out_number(*, place: Place, brand_ids: Collection[int] | None, source: str) -> int:
+    """The number leaves the brands, or None: all of them; returns the subscriber's id.
+
+    A number that nobody knew is kept as one that left, or the next import would text it.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _KNOW, {"phone": place.phone, "timezone": place.timezone, "state": place.state}
+        )
+        cursor.execute("SELECT id FROM sms_subscriber WHERE phone = %s FOR UPDATE", [place.phone])
+        subscriber_id: int = cursor.fetchone()[0]
+        if brand_ids is None:
+            opt_out_everywhere(subscriber_ids=[subscriber_id], source=source)
+        else:
+            cursor.execute(
+                _LEAVE_SOME,
+                {"id": subscriber_id, "brands": sorted(brand_ids), "source": source},
+            )
+    return subscriber_id
+
+
+_KNOW = """
+INSERT INTO sms_subscriber (phone, timezone, state, zone_source)
+VALUES (%(phone)s, %(timezone)s, %(state)s, CASE WHEN %(timezone)s = '' THEN '' ELSE 'number' END)
+ON CONFLICT (phone) DO NOTHING
+"""
+
+_LEAVE = """
+UPDATE sms_subscriber SET status = 'OPTOUT', opted_out_at = statement_timestamp(),
+    updated_at = statement_timestamp()
+WHERE id = ANY(%(ids)s) AND status <> 'OPTOUT'
+"""
+
+_LEAVE_BRANDS = """
+UPDATE sms_subscription
+SET active = false, opted_out_at = statement_timestamp(), source = %(source)s,
+    updated_at = statement_timestamp()
+WHERE subscriber_id = ANY(%(ids)s) AND active
+"""
+
+_LEAVE_SOME = """
+INSERT INTO sms_subscription (brand_id, subscriber_id, active, opted_out_at, source)
+SELECT brand_id, %(id)s, false, statement_timestamp(), %(source)s
+FROM unnest(%(brands)s::bigint[]) AS b (brand_id)
+ON CONFLICT (brand_id, subscriber_id) DO UPDATE SET
+    active = false, opted_out_at = statement_timestamp(), source = excluded.source,
+    updated_at = statement_timestamp()
+WHERE sms_subscription.active
+"""
