@@ -119,3 +119,23 @@ def sending_on_sql(brand: str) -> str:
 
 
 SENDING_ON = sending_on_sql("%(brand)s")
+
+
+def effective_sql(brand: str) -> str:
+    """A subquery of one row for `brand` (a column or a parameter), to be joined LATERAL.
+
+    Columns: sending, dry_run, account_id, shortcode, transport, texts_per_call; as `effective`
+    tells them, but read in the very statement.
+    """
+    return f"""(
+    SELECT {sending_on_sql(brand)} AS sending,
+           coalesce(own.dry_run, station.dry_run, {_DEFAULTS.dry_run}) AS dry_run,
+           coalesce(own.account_id, station.account_id) AS account_id,
+           coalesce(nullif(own.shortcode, ''), station.shortcode, '') AS shortcode,
+           coalesce(nullif(own.transport, ''), nullif(station.transport, ''),
+                    '{_DEFAULTS.transport}') AS transport,
+           coalesce(own.texts_per_call, station.texts_per_call,
+                    {_DEFAULTS.texts_per_call}) AS texts_per_call
+      FROM (SELECT 1) one
+      LEFT JOIN sms_textconfig station ON station.brand_id IS NULL
+      LEFT JOIN sms_textconfig own ON own.brand_id = {brand})"""
