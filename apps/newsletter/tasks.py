@@ -1,7 +1,9 @@
 from celery import shared_task
 
+from apps.newsletter import caching, join_requests, pruning
 from apps.newsletter.engagement import recomputing, touched
 from apps.newsletter.pulse import storing
+from apps.newsletter.sequences import advancing, entering, reviewing
 from apps.queues import schedules
 from apps.queues.names import TaskName
 
@@ -25,3 +27,33 @@ def recompute_engagement(*, run_id: int, **_: object) -> None:
 def start_recomputing(*, schedule: str, **_: object) -> None:
     if schedules.claim_named_period(schedule):
         recomputing.start_nightly()
+
+
+@shared_task(name=TaskName.ADVANCE_SEQUENCES)
+def advance_sequences(*, schedule: str = "", **_: object) -> None:
+    if schedule and not schedules.claim_named_period(schedule):
+        return
+    entering.enter_all()
+    advancing.advance_due()
+
+
+@shared_task(name=TaskName.REVIEW_SEQUENCES)
+def review_sequences(*, schedule: str, **_: object) -> None:
+    if schedules.claim_named_period(schedule):
+        reviewing.review()
+
+
+@shared_task(name=TaskName.WORK_JOINS)
+def work_joins(**_: object) -> None:
+    join_requests.work_joins()
+
+
+@shared_task(name=TaskName.INVALIDATE_CACHES)
+def invalidate_caches(**_: object) -> None:
+    caching.invalidate_caches()
+
+
+@shared_task(name=TaskName.PRUNE_JOINING)
+def prune_joining(*, schedule: str, **_: object) -> None:
+    if schedules.claim_named_period(schedule):
+        pruning.prune_joining()

@@ -125,12 +125,16 @@ _SPECS = (
     ),
     QueueSpec(
         Queue.AUDIENCE,
-        "Turning an audience into messages, page by page",
+        "Turning audiences and due steps into messages, page by page",
         concurrency=1,
         task_seconds=300,
         usual_wait_seconds=5,
         watermarks=Watermarks(depth=20, age_seconds=600),
-        tasks=(TaskName.PLAN_AUDIENCE,),
+        tasks=(
+            TaskName.PLAN_AUDIENCE,
+            TaskName.ADVANCE_SEQUENCES,
+            TaskName.REVIEW_SEQUENCES,
+        ),
     ),
     QueueSpec(
         Queue.SINGLE_EMAIL,
@@ -211,7 +215,8 @@ _SPECS = (
         task_seconds=120,
         usual_wait_seconds=60,
         watermarks=Watermarks(depth=5_000, age_seconds=3_600),
-        waits_for="texts",
+        lease_setting="BATCH_LEASE_SECONDS",
+        tasks=(TaskName.SEND_TEXTS,),
     ),
     QueueSpec(
         Queue.WEBHOOKS,

@@ -71,6 +71,9 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule(
         "recompute-engagement", TaskName.START_RECOMPUTING, 24 * 3600, offset_seconds=2 * 3600
     ),
+    # What a missed minute left is due in the next one: run once, late.
+    Schedule("advance-sequences", TaskName.ADVANCE_SEQUENCES, 60),
+    Schedule("review-sequences", TaskName.REVIEW_SEQUENCES, 600, offset_seconds=300),
     Schedule("delete-dry-runs", TaskName.DELETE_DRY_RUNS, 3600),
     Schedule("prune-uploads", TaskName.PRUNE_UPLOADS, 3600, offset_seconds=1800),
     Schedule("prune-joining", TaskName.PRUNE_JOINING, 6 * 3600, offset_seconds=2700),

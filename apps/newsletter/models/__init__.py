@@ -1,5 +1,12 @@
 """The rows of the newsletter."""
 
+from apps.newsletter.models.digests import (
+    Digest,
+    DigestIssue,
+    DigestItem,
+    DigestSource,
+    SourceReading,
+)
 from apps.newsletter.models.engagement import (
     EngagementCursor,
     Interaction,
@@ -17,6 +24,7 @@ from apps.newsletter.models.joining import (
     MailAction,
     OptIn,
 )
+from apps.newsletter.models.runs import RunRecord
 from apps.newsletter.models.segments import (
     ManagedSegment,
     ProviderTopic,
@@ -25,11 +33,25 @@ from apps.newsletter.models.segments import (
     WishMode,
     WishState,
 )
+from apps.newsletter.models.sequences import (
+    Enrolment,
+    Sequence,
+    SequenceRule,
+    SequenceStep,
+    SequenceVersion,
+    StepMail,
+    StepMailing,
+)
 
 __all__ = [
     "CacheInvalidation",
     "ContactSubmission",
+    "Digest",
+    "DigestIssue",
+    "DigestItem",
+    "DigestSource",
     "EngagementCursor",
+    "Enrolment",
     "Interaction",
     "JoinRequest",
     "JoiningRules",
@@ -39,10 +61,18 @@ __all__ = [
     "ProviderTopic",
     "PulseCall",
     "Recomputation",
+    "RunRecord",
     "ScoreChange",
     "ScoreRule",
     "SegmentPass",
     "SegmentWish",
+    "Sequence",
+    "SequenceRule",
+    "SequenceStep",
+    "SequenceVersion",
+    "SourceReading",
+    "StepMail",
+    "StepMailing",
     "Tier",
     "WishMode",
     "WishState",

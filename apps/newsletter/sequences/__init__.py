@@ -1,0 +1,1 @@
+"""Sequences: mails that follow a person's own calendar, sent together with everybody else's."""
