@@ -7,7 +7,12 @@ class SmsConfig(AppConfig):
     verbose_name = "Texts"
 
     def ready(self) -> None:
+        from apps.queues.dead_letters import register_redrive
         from apps.queues.partitions import MonthlyTable, register_monthly_table
+        from apps.queues.sweeping import register_due_source
+        from apps.sms.calling import doubts, due
 
         # Its partitions are dropped by `sent_log.archiving`, once they are archived.
         register_monthly_table(MonthlyTable("sms_senttext", retention_months=None))
+        register_due_source("sms.texts", due.due_texts)
+        register_redrive(doubts.DEAD_LETTER_SUBJECT, doubts.redrive_chunk)

@@ -1,0 +1,21 @@
+"""Lime Cellular: its requests and answers, connections of our own, one table of what errors mean."""
+
+from apps.sms.lime.client import LimeClient
+from apps.sms.lime.exchanges import Exchange, Fate, Reply
+from apps.sms.lime.payloads import Credentials, Send, UnsendableError, checked
+from apps.sms.lime.pool import Pool
+from apps.sms.lime.verdicts import Kind, Verdict
+
+__all__ = [
+    "Credentials",
+    "Exchange",
+    "Fate",
+    "Kind",
+    "LimeClient",
+    "Pool",
+    "Reply",
+    "Send",
+    "UnsendableError",
+    "Verdict",
+    "checked",
+]
