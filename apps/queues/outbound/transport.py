@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import (
     HTTPException,
@@ -19,7 +20,7 @@ from apps.queues.outbound.pool import Pool
 from apps.queues.outbound.wire import AnswerTooLarge
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from apps.queues.outbound.dialling import Admission
     from apps.queues.outbound.pool import Connection
@@ -115,6 +116,26 @@ class Transport:
             failure.latency_ms = _ms_since(started_at)
             raise
 
+    @contextmanager
+    def download(self, path: str, *, headers: Mapping[str, str]) -> Iterator[Download]:
+        """Get something too long for our memory: its head first, then piece by piece.
+
+        Deadlines, sizes and verdicts are those of `request`, `max_answer_bytes` being the most of
+        all pieces together. The connection is not used again.
+        """
+        _check_path(path)
+        started_at = time.monotonic()
+        connection = self._take(started_at, None)
+        try:
+            try:
+                self._send(connection, _Request("GET", path, headers, None))
+                response = self._head(connection)
+            except _FAILURES as error:
+                raise _verdict(error, connection.wire) from error
+            yield Download(response, connection.wire)
+        finally:
+            connection.close()
+
     def connect_ahead(self) -> None:
         """Open a connection now, if none is kept, so that the next request leaves at once.
 
@@ -156,8 +177,7 @@ class Transport:
                 latency_ms=_ms_since(started_at),
             )
         except _FAILURES as error:
-            verdict = Ambiguous if connection.wire.has_sent else NotSent
-            raise verdict(_reason(error, connection.wire)) from error
+            raise _verdict(error, connection.wire) from error
         finally:
             if kept:
                 self._pool.put(connection)
@@ -176,22 +196,32 @@ class Transport:
 
     def _receive(self, connection: Connection) -> tuple[HTTPResponse, bytes]:
         try:
-            response = connection.getresponse()
-            if connection.wire.has_ended:  # the library takes this for the end of the headers
-                raise IncompleteRead(b"")
+            response = self._head(connection)
             return response, self._read(response)
         except ValueError as error:  # sizes that are no numbers
             raise HTTPException("no valid HTTP") from error
 
-    def _read(self, response: HTTPResponse) -> bytes:
+    def _head(self, connection: Connection) -> HTTPResponse:
+        """Everything before the body, and a body that may be read."""
+        try:
+            response = connection.getresponse()
+        except ValueError as error:
+            raise HTTPException("no valid HTTP") from error
+        if connection.wire.has_ended:  # the library takes this for the end of the headers
+            raise IncompleteRead(b"")
         if response.status < _FIRST_FINAL_STATUS:
             raise HTTPException("an interim answer in place of a final one")
         if self._cut_answers:
-            return self._read_cut(response)
+            return response
         if response.getheader("content-encoding", "identity").lower() != "identity":
             raise _Encoded
         if (response.length or 0) > self._max_answer_bytes:
             raise AnswerTooLarge
+        return response
+
+    def _read(self, response: HTTPResponse) -> bytes:
+        if self._cut_answers:
+            return self._read_cut(response)
         content = response.read(self._max_answer_bytes + 1)
         if len(content) > self._max_answer_bytes:
             raise AnswerTooLarge
@@ -214,6 +244,28 @@ class Transport:
         return content
 
 
+class Download:
+    """An answer whose body is still to come; used within `Transport.download`."""
+
+    def __init__(self, response: HTTPResponse, wire: Wire) -> None:
+        self._response = response
+        self._wire = wire
+        self.status = response.status
+        self.headers = {name.lower(): value for name, value in response.getheaders()}
+
+    def pieces(self, size: int) -> Iterator[bytes]:
+        """The body in pieces of at most `size` bytes; raises as `request` does if it breaks off."""
+        try:
+            while piece := self._response.read1(size):
+                yield piece
+            if self._response.length:
+                raise IncompleteRead(b"", self._response.length)
+        except ValueError as error:  # sizes of chunks that are no numbers
+            raise Ambiguous("garbled") from error
+        except _FAILURES as error:
+            raise _verdict(error, self._wire) from error
+
+
 class _Encoded(HTTPException):
     """We ask for no compression, so that an answer cannot grow in our memory."""
 
@@ -230,6 +282,11 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
     (HTTPException, "garbled"),
 )
 _FAILURES = tuple(kind for kind, _ in _REASONS)
+
+
+def _verdict(error: Exception, wire: Wire) -> NotSent | Ambiguous:
+    kind = Ambiguous if wire.has_sent else NotSent
+    return kind(_reason(error, wire))
 
 
 def _reason(error: Exception, wire: Wire) -> str:
