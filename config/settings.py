@@ -91,6 +91,7 @@ try:
     FEED_TOTAL_SECONDS = read.number("FLUX_FEED_TOTAL_SECONDS", default=10, at_least=0.1)
     FEED_LIMIT_KB = read.whole_number("FLUX_FEED_LIMIT_KB", default=2_000, at_least=1)
     FEED_TRIES = read.whole_number("FLUX_FEED_TRIES", default=4, at_least=1)
+    FEED_RETRY_SECONDS = read.number("FLUX_FEED_RETRY_SECONDS", default=30, at_least=0.05)
     FEED_LOOPBACK = read.flag("FLUX_FEED_LOOPBACK", default=ENVIRONMENT != "production")
     RUN_RETENTION_MONTHS = read.whole_number("FLUX_RUN_RETENTION_MONTHS", default=3, at_least=1)
     SWEEP_SECONDS = read.number("FLUX_SWEEP_SECONDS", default=1, at_least=0.05)
@@ -160,6 +161,31 @@ try:
     SEGMENT_PASS_RETENTION_MONTHS = read.whole_number(
         "FLUX_SEGMENT_PASS_RETENTION_MONTHS", default=6, at_least=1
     )
+    # --- Texts ----------------------------------------------------------------------------------
+    # Where tracked links in texts begin: a short domain of its own, or the station's address.
+    TEXT_LINK_BASE_URL = read.url(
+        "FLUX_TEXT_LINK_BASE_URL", schemes=("https", "http"), default=PUBLIC_BASE_URL
+    ).rstrip("/")
+    # What somebody does so many days after a text is put down to it.
+    TEXT_ATTRIBUTION_DAYS = read.number(
+        "FLUX_TEXT_ATTRIBUTION_DAYS", default=7, at_least=0, at_most=365
+    )
+    # The same event of a person within so many seconds is one, where it has no id.
+    TEXT_EVENT_BUCKET_SECONDS = read.number(
+        "FLUX_TEXT_EVENT_BUCKET_SECONDS", default=600, at_least=1, at_most=86_400
+    )
+    TEXT_EVENT_RETENTION_MONTHS = read.whole_number(
+        "FLUX_TEXT_EVENT_RETENTION_MONTHS", default=25, at_least=1
+    )
+    TEXT_CALLBACK_RETENTION_DAYS = read.whole_number(
+        "FLUX_TEXT_CALLBACK_RETENTION_DAYS", default=90, at_least=1
+    )
+    TEXT_SEGMENT_PRICE = read.number(
+        "FLUX_TEXT_SEGMENT_PRICE", default=0.01, at_least=0, at_most=100
+    )
+    TEXT_CURRENCY = read.text("FLUX_TEXT_CURRENCY", default="USD")
+    # Whence the provider of texts calls; empty: from anywhere, by the secret path alone.
+    LIME_CALLBACK_NETWORKS = read.networks("FLUX_LIME_CALLBACK_NETWORKS", default="")
     # --- Being watched ------------------------------------------------------------------------
     METRICS_DIR = Path(read.text("FLUX_METRICS_DIR", default=str(VAR_DIR / "metrics")))
     share_metrics(METRICS_DIR)
@@ -264,6 +290,7 @@ MIDDLEWARE = [
     "apps.queues.correlation.CorrelationMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
     "apps.brands.api.routing.TrailingSlashMiddleware",
+    "apps.newsletter.cors.OriginMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
