@@ -12,11 +12,12 @@ urlpatterns = [
     path("api/", include("apps.station.queues_desk.api.urls")),
     path("api/", include("apps.contacts.api.urls")),
     path("api/", include("apps.campaigns.api.urls")),
+    path("api/", include("apps.newsletter.api.urls")),
     path("api/", include("apps.sms.api.urls")),
+    path("", include("apps.newsletter.urls")),
     re_path(r"^api(/|$)", answering.not_found),
     path("", include("apps.station.urls")),
     path("", include("apps.mail.urls")),
-    path("", include("apps.newsletter.urls")),
 ]
 
 handler400 = answering.bad_request

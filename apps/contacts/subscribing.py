@@ -95,6 +95,11 @@ def confirm(*, contact_id: int, evidence: Evidence) -> bool:
     return _run(_CONFIRM, contact_id, evidence, kind=ConsentKind.CONFIRMED)
 
 
+def note_wish(*, contact_id: int, evidence: Evidence) -> None:
+    """Keeps that somebody asked to be subscribed; whether they are is told by what follows."""
+    _record(contact_id, ConsentKind.SUBSCRIBED, evidence)
+
+
 def subscribe(
     *,
     brand_id: int,

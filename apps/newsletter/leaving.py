@@ -10,12 +10,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import structlog
+from django.db import transaction
 
 from apps.contacts import subscribing
 from apps.contacts.errors import UnknownContactError
 from apps.contacts.models import Contact, ContactStatus
 from apps.mail.links import read_token
 from apps.mail.models import Mailing
+from apps.newsletter.noticing import membership_changed
 from apps.queues.correlation import correlation_id
 
 if TYPE_CHECKING:
@@ -74,7 +76,7 @@ def leave(target: LinkTarget, *, source: ConsentSource) -> bool:
         correlation_id=correlation_id(),
     )
     try:
-        changed = subscribing.unsubscribe(contact_id=target.contact_id, evidence=evidence)
+        changed = _unsubscribe(target.contact_id, evidence)
     except UnknownContactError:
         changed = False
     log.info(
@@ -84,4 +86,13 @@ def leave(target: LinkTarget, *, source: ConsentSource) -> bool:
         source=source,
         changed=changed,
     )
+    return changed
+
+
+def _unsubscribe(contact_id: int, evidence: subscribing.Evidence) -> bool:
+    with transaction.atomic():
+        changed = subscribing.unsubscribe(contact_id=contact_id, evidence=evidence)
+        if changed:
+            brand_id = Contact.objects.values_list("brand_id", flat=True).get(pk=contact_id)
+            membership_changed(contact_id=contact_id, brand_id=brand_id)
     return changed

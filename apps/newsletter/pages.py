@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -14,12 +15,30 @@ from django.utils.translation import get_supported_language_variant
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from apps.contacts.models import Contact
+
 # The address of a page names a person: it goes into no cache, index or Referer header.
 HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex, nofollow",
 }
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What a page shows of the brand to somebody who came with a link; nothing of themselves."""
+
+    locales: tuple[str, ...]
+    brand_name: str
+    postal_address: str
+    website: str
+
+    @classmethod
+    def of(cls, contact: Contact) -> Reader:
+        brand = contact.brand
+        locales = (contact.locale, brand.locale)
+        return cls(locales, brand.name, brand.postal_address, brand.website)
 
 
 def render_page(

@@ -3,6 +3,7 @@ from celery import shared_task
 from apps.newsletter import caching, join_requests, pruning
 from apps.newsletter.engagement import recomputing, touched
 from apps.newsletter.pulse import storing
+from apps.newsletter.segments import working
 from apps.newsletter.sequences import advancing, entering, reviewing
 from apps.queues import schedules
 from apps.queues.names import TaskName
@@ -57,3 +58,8 @@ def invalidate_caches(**_: object) -> None:
 def prune_joining(*, schedule: str, **_: object) -> None:
     if schedules.claim_named_period(schedule):
         pruning.prune_joining()
+
+
+@shared_task(name=TaskName.WORK_SEGMENTS)
+def work_segments(*, account_id: int, **_: object) -> None:
+    working.work_segments(account_id=account_id)

@@ -36,6 +36,7 @@ class TaskName(StrEnum):
     RESCORE_TOUCHED = "newsletter.rescore_touched"
     RECOMPUTE_ENGAGEMENT = "newsletter.recompute_engagement"
     START_RECOMPUTING = "newsletter.start_recomputing"
+    WORK_SEGMENTS = "newsletter.work_segments"
     FOLD_FIGURES = "mail.fold_figures"
     ENFORCE_RETENTION = "mail.enforce_retention"
     ADVANCE_UPLOAD = "contacts.advance_upload"

@@ -206,7 +206,8 @@ _SPECS = (
         attempts=3,
         retry_waits=RetryWaits(base_seconds=0.75, spread=1 / 3),  # 500 to 750 ms at first
         throttle_budget=ThrottleBudget(count=100, seconds=3_600),
-        waits_for="the segments of engagement",
+        lease_setting="SEGMENT_LEASE_SECONDS",
+        tasks=(TaskName.WORK_SEGMENTS,),
     ),
     QueueSpec(
         Queue.SMS,
