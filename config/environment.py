@@ -100,7 +100,7 @@ class Reader:
     def networks(self, name: str, *, default: str) -> list[IPv4Network | IPv6Network]:
         """Comma-separated addresses or networks, such as 10.0.0.0/8,::1."""
         found = []
-        for word in self.words(name, default=default.split(",")):
+        for word in self.words(name, default=filter(None, default.split(","))):
             try:
                 found.append(ip_network(word))
             except ValueError:
