@@ -363,10 +363,6 @@ class Migration(migrations.Migration):
                 ("starts_at", models.DateTimeField(blank=True, null=True)),
                 ("ends_at", models.DateTimeField(blank=True, null=True)),
                 (
-                    "reserved",
-                    models.PositiveBigIntegerField(db_default=0, default=0, editable=False),
-                ),
-                (
                     "created_at",
                     models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
                 ),
@@ -714,8 +710,24 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("minute", models.DateTimeField()),
+                ("looked_at", models.PositiveIntegerField(db_default=0)),
                 ("chosen", models.PositiveIntegerField(db_default=0)),
                 ("reserved", models.PositiveIntegerField(db_default=0)),
+                (
+                    "stopped_by",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("", "nothing"),
+                            ("sending_off", "sending is off"),
+                            ("daily_cap", "the daily cap is reached"),
+                            ("no_messages", "no message is valid now"),
+                        ],
+                        db_default="",
+                        max_length=11,
+                    ),
+                ),
+                ("dry_run", models.BooleanField(db_default=False)),
                 (
                     "reasons",
                     models.JSONField(
@@ -1007,17 +1019,6 @@ class Migration(migrations.Migration):
                 name="text_campaign_ends_after_start",
             ),
         ),
-        migrations.AddConstraint(
-            model_name="textcampaign",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("total_cap__isnull", True),
-                    ("reserved__lte", models.F("total_cap")),
-                    _connector="OR",
-                ),
-                name="text_campaign_within_total_cap",
-            ),
-        ),
         migrations.AddIndex(
             model_name="textchunk",
             index=models.Index(
@@ -1236,6 +1237,6 @@ class Migration(migrations.Migration):
         *audit_table("sms_statehours", brand_column=None),
         *audit_table("sms_keyword"),
         *audit_table("sms_phonesuppression", hidden=("phone", "phone_digest")),
-        *audit_table("sms_textcampaign", ignored=("reserved",)),
+        *audit_table("sms_textcampaign"),
         *audit_table("sms_textmessage"),
     ]

@@ -4,7 +4,8 @@ Keys, partitions and indexes are explained in docs/adr/0023. No index mentions `
 `counts` changes only where a text is surely not sent: settling is then an update in place.
 """
 
-from django.db import migrations
+import django.db.models.deletion
+from django.db import migrations, models
 
 from apps.queues.partitions import ensure_partitions
 
@@ -51,6 +52,26 @@ CREATE INDEX sent_text_of_chunk ON sms_senttext (chunk_id);
 CREATE INDEX sent_text_of_message ON sms_senttext (message_id, local_day);
 """
 
+# Fires only where a text begins or ceases to count, which is rare: the others pay a comparison.
+TALLY = """
+ALTER TABLE sms_texttally SET (fillfactor = 70);
+
+CREATE FUNCTION sms_note_tally_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO sms_texttallychange (subscriber_id, local_day, change)
+    VALUES (NEW.subscriber_id, NEW.local_day, CASE WHEN NEW.counts THEN 1 ELSE -1 END);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER sent_text_counts_otherwise AFTER UPDATE OF state ON sms_senttext
+    FOR EACH ROW WHEN (OLD.counts IS DISTINCT FROM NEW.counts)
+    EXECUTE FUNCTION sms_note_tally_change();
+"""
+NO_TALLY = """
+DROP TRIGGER sent_text_counts_otherwise ON sms_senttext;
+DROP FUNCTION sms_note_tally_change();
+"""
+
 
 def make_partitions(_apps, schema_editor):
     with schema_editor.connection.cursor() as cursor:
@@ -62,5 +83,54 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunSQL(SENT_TEXT, "DROP TABLE sms_senttext"),
+        migrations.CreateModel(
+            name="TextTally",
+            fields=[
+                (
+                    "subscriber",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="tally",
+                        serialize=False,
+                        to="sms.subscriber",
+                    ),
+                ),
+                ("day", models.DateField()),
+                ("texts", models.IntegerField()),
+                ("last_at", models.DateTimeField()),
+            ],
+        ),
+        migrations.CreateModel(
+            name="TextTallyChange",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("subscriber_id", models.BigIntegerField()),
+                ("local_day", models.DateField()),
+                ("change", models.SmallIntegerField()),
+            ],
+        ),
+        migrations.CreateModel(
+            name="CampaignTally",
+            fields=[
+                (
+                    "campaign",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="tally",
+                        serialize=False,
+                        to="sms.textcampaign",
+                    ),
+                ),
+                ("reserved", models.PositiveBigIntegerField()),
+            ],
+        ),
+        migrations.RunSQL(TALLY, NO_TALLY),
         migrations.RunPython(make_partitions, migrations.RunPython.noop),
     ]

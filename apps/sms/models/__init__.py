@@ -11,10 +11,12 @@ from apps.sms.models.permission import KeyBrand, SubscribeFlag
 from apps.sms.models.sent_text import SentText, TextChunk
 from apps.sms.models.subscriber import Subscriber, Subscription
 from apps.sms.models.suppression import PhoneSuppression
+from apps.sms.models.tally import CampaignTally, TextTally, TextTallyChange
 from apps.sms.models.tracking import EventKey, EventSource, TextLink, TrackingEvent
 
 __all__ = [
     "Backfill",
+    "CampaignTally",
     "ChoiceRun",
     "EventKey",
     "EventSource",
@@ -37,5 +39,7 @@ __all__ = [
     "TextLink",
     "TextMessage",
     "TextReply",
+    "TextTally",
+    "TextTallyChange",
     "TrackingEvent",
 ]

@@ -14,8 +14,7 @@ class TextCampaign(models.Model):
     """What belongs together under one weekly cap.
 
     `weekly_cap` counts the campaign's texts to one person in any seven of their days in a row;
-    `total_cap` all its texts to everybody. `reserved` counts the latter: the minute's run alone
-    writes it, in the statement that reserves.
+    `total_cap` all that were ever reserved, for everybody (`CampaignTally`).
     """
 
     class State(models.TextChoices):
@@ -37,7 +36,6 @@ class TextCampaign(models.Model):
     )
     starts_at = models.DateTimeField(null=True, blank=True)
     ends_at = models.DateTimeField(null=True, blank=True)
-    reserved = models.PositiveBigIntegerField(default=0, db_default=0, editable=False)
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -52,11 +50,6 @@ class TextCampaign(models.Model):
                 condition=Q(starts_at__isnull=True)
                 | Q(ends_at__isnull=True)
                 | Q(starts_at__lt=F("ends_at")),
-            ),
-            # The run that would go beyond it fails as a whole.
-            models.CheckConstraint(
-                name="text_campaign_within_total_cap",
-                condition=Q(total_cap__isnull=True) | Q(reserved__lte=F("total_cap")),
             ),
         ]
 

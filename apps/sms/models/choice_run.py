@@ -10,19 +10,29 @@ from apps.brands.models import Brand
 
 
 class ChoiceRun(models.Model):
-    """One brand, one minute. `reasons` counts by reason those who get nothing, people each once.
+    """One brand, one minute.
 
-    `cursor` is the last subscriber that was looked at: the next run begins behind it, so that
-    nobody waits for ever where more are eligible than one run may choose. `seed` makes the choice
-    of messages reproducible.
+    `looked_at` people in the order of their ids, until `chosen` were as many as one run may choose;
+    `reasons` counts the others by the first rule that speaks against them. `cursor` is the last one
+    looked at: the next run begins behind it, so that nobody waits for ever; 0: all were looked at.
+    `stopped_by` tells why nobody was looked at. `seed` makes the choice of messages reproducible.
     """
+
+    class StoppedBy(models.TextChoices):
+        NOTHING = "", "nothing"
+        SENDING_OFF = "sending_off", "sending is off"
+        DAILY_CAP = "daily_cap", "the daily cap is reached"
+        NO_MESSAGES = "no_messages", "no message is valid now"
 
     brand = models.ForeignKey(
         Brand, on_delete=models.CASCADE, related_name="choice_runs", db_index=False
     )
     minute = models.DateTimeField()
+    looked_at = models.PositiveIntegerField(db_default=0)
     chosen = models.PositiveIntegerField(db_default=0)
     reserved = models.PositiveIntegerField(db_default=0)
+    stopped_by = models.CharField(max_length=11, choices=StoppedBy, blank=True, db_default="")
+    dry_run = models.BooleanField(db_default=False)
     reasons = models.JSONField(default=dict, db_default=Value({}, output_field=models.JSONField()))
     cursor = models.BigIntegerField(db_default=0)
     seed = models.BigIntegerField(db_default=0)
