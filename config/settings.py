@@ -47,6 +47,13 @@ try:
         "LIME_API_URL", schemes=("https", "http"), default="https://mcpn.us"
     ).rstrip("/")
 
+    # --- Lists of opted-in people -------------------------------------------------------------
+    # A sync's task may take 900 seconds, and the merge comes after the download.
+    LIST_SYNC_SECONDS = read.number("FLUX_LIST_SYNC_SECONDS", default=600, at_least=1, at_most=780)
+    LIST_MAX_BYTES = read.whole_number(
+        "FLUX_LIST_MAX_BYTES", default=2 * 1024**3, at_least=1024 * 1024
+    )
+
     # --- Sending ------------------------------------------------------------------------------
     BATCH_LEASE_SECONDS = read.number("FLUX_BATCH_LEASE_SECONDS", default=90, at_least=0.5)
     PROVIDER_CONNECT_SECONDS = read.number(
