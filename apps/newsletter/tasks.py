@@ -1,6 +1,8 @@
 from celery import shared_task
 
 from apps.newsletter import caching, join_requests, pruning
+from apps.newsletter.digests import composing, sources, starting
+from apps.newsletter.digests import planning as digest_planning
 from apps.newsletter.engagement import recomputing, touched
 from apps.newsletter.pulse import storing
 from apps.newsletter.segments import working
@@ -28,6 +30,24 @@ def recompute_engagement(*, run_id: int, **_: object) -> None:
 def start_recomputing(*, schedule: str, **_: object) -> None:
     if schedules.claim_named_period(schedule):
         recomputing.start_nightly()
+
+
+@shared_task(name=TaskName.COMPOSE_DIGESTS)
+def compose_digests(*, schedule: str = "", **_: object) -> None:
+    if schedule and not schedules.claim_named_period(schedule):
+        return
+    starting.start_due()
+    composing.compose_due()
+
+
+@shared_task(name=TaskName.PLAN_DIGEST)
+def plan_digest(*, issue_id: int, **_: object) -> None:
+    digest_planning.plan_digest(issue_id=issue_id)
+
+
+@shared_task(name=TaskName.READ_SOURCES)
+def read_sources(*, digest_id: int, **_: object) -> None:
+    sources.read_now(digest_id=digest_id)
 
 
 @shared_task(name=TaskName.ADVANCE_SEQUENCES)

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import structlog
+from django.conf import settings
 from django.db import DatabaseError
 from waffle import get_waffle_switch_model
 
@@ -29,6 +30,8 @@ class Flag(StrEnum):
     DRAIN_WITHOUT_BROKER = "drain-without-broker"
     PROCESS_QUEUES = "process-queues"
     WATERMARK_ALERTS = "watermark-alerts"
+    SEGMENT_QUEUE = "resend.segment_queue.enabled"
+    SEGMENT_SET = "RESEND_SEGMENT_SET_ENABLED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,15 @@ FLAGS: Mapping[Flag, FlagSpec] = MappingProxyType(
         Flag.WATERMARK_ALERTS: FlagSpec(
             default=True,
             note="Off: watermarks raise and clear no alerts. Health is still told.",
+        ),
+        Flag.SEGMENT_QUEUE: FlagSpec(
+            # In production only once the soak has passed there: docs/validation.md.
+            default=settings.ENVIRONMENT != "production",
+            note="Off: segments go the old way, a loop of list, remove and add per contact.",
+        ),
+        Flag.SEGMENT_SET: FlagSpec(
+            default=False,
+            note="On: one call sets all segments of a contact, once the provider has that call.",
         ),
     }
 )

@@ -51,5 +51,8 @@ class TaskName(StrEnum):
     WORK_JOINS = "newsletter.work_joins"
     INVALIDATE_CACHES = "newsletter.invalidate_caches"
     PRUNE_JOINING = "newsletter.prune_joining"
+    COMPOSE_DIGESTS = "newsletter.compose_digests"
+    PLAN_DIGEST = "newsletter.plan_digest"
+    READ_SOURCES = "newsletter.read_sources"
     ADVANCE_SEQUENCES = "newsletter.advance_sequences"
     REVIEW_SEQUENCES = "newsletter.review_sequences"

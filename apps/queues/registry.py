@@ -132,6 +132,7 @@ _SPECS = (
         watermarks=Watermarks(depth=20, age_seconds=600),
         tasks=(
             TaskName.PLAN_AUDIENCE,
+            TaskName.PLAN_DIGEST,
             TaskName.ADVANCE_SEQUENCES,
             TaskName.REVIEW_SEQUENCES,
         ),
@@ -181,7 +182,7 @@ _SPECS = (
     ),
     QueueSpec(
         Queue.MAINTENANCE,
-        "Partitions, retention, pruning",
+        "Partitions, retention, pruning, reading what digests are made of",
         concurrency=1,
         task_seconds=900,
         usual_wait_seconds=300,
@@ -194,6 +195,8 @@ _SPECS = (
             TaskName.DELETE_DRY_RUNS,
             TaskName.PRUNE_UPLOADS,
             TaskName.PRUNE_JOINING,
+            TaskName.COMPOSE_DIGESTS,
+            TaskName.READ_SOURCES,
         ),
     ),
     QueueSpec(

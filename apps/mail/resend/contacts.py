@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from apps.queues.outbound import Answer, Transport
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 MEMBERS_PAGE = 100
 MAX_IMPORT_BYTES = 50_000_000
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -34,10 +35,10 @@ _ADDRESS = re.compile(r"[!-?A-~]+@[!-?A-~]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Reply(Generic[T]):
+class Reply(Generic[T_co]):
     """What a call came to, and what the answer said beside it."""
 
-    value: T
+    value: T_co
     status: int
     rate: RateLimit = field(repr=False)
     latency_ms: float

@@ -10,7 +10,7 @@ it, and the sweeper then finds it within a second.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import connection
@@ -32,7 +32,7 @@ def want(
     `score` is what the target was chosen by, `mode` one of `WishMode`, `at` when it was chosen.
     Whether it is the newest wish now; also False where the contact does not exist any more.
     """
-    parameters = {
+    parameters: dict[str, Any] = {
         "contact": contact_id,
         "target": target_segment,
         "score": score,
@@ -72,7 +72,7 @@ def contact_changed(*, contact_id: int) -> bool:
 
     Runs in the caller's transaction, after the change. False where the contact does not exist.
     """
-    parameters = {
+    parameters: dict[str, Any] = {
         "contact": contact_id,
         "correlation": correlation_id(),
         "burst": settings.SEGMENT_BURST_MS / 1000,
