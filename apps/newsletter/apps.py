@@ -10,6 +10,7 @@ class NewsletterConfig(AppConfig):
         self._register_joining()
         self._register_engagement()
         self._register_segments()
+        self._register_outgoing()
 
     def _register_joining(self) -> None:
         from functools import partial
@@ -72,3 +73,27 @@ class NewsletterConfig(AppConfig):
         register_monthly_table(
             MonthlyTable("newsletter_segmentpass", settings.SEGMENT_PASS_RETENTION_MONTHS)
         )
+
+    def _register_outgoing(self) -> None:
+        from functools import partial
+
+        from django.conf import settings
+
+        from apps.newsletter.digests import composing, planning
+        from apps.newsletter.sequences import waiting
+        from apps.queues.health.backlogs import register_backlog
+        from apps.queues.health.from_due import backlog_from_due
+        from apps.queues.names import Queue
+        from apps.queues.partitions import MonthlyTable, register_monthly_table
+        from apps.queues.sweeping import register_due_source
+
+        register_due_source("newsletter.digest_issues", composing.due_issues)
+        register_due_source("newsletter.digest_plans", planning.due_plans)
+        register_backlog(
+            Queue.MAINTENANCE, "digest issues", partial(backlog_from_due, composing.due_issues)
+        )
+        register_backlog(
+            Queue.AUDIENCE, "digest plans", partial(backlog_from_due, planning.due_plans)
+        )
+        register_backlog(Queue.AUDIENCE, "sequence steps", waiting.backlog)
+        register_monthly_table(MonthlyTable("newsletter_runrecord", settings.RUN_RETENTION_MONTHS))

@@ -71,6 +71,8 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule(
         "recompute-engagement", TaskName.START_RECOMPUTING, 24 * 3600, offset_seconds=2 * 3600
     ),
+    # Late digests have a limit of their own, in the digest: run once, late.
+    Schedule("compose-digests", TaskName.COMPOSE_DIGESTS, 60, offset_seconds=30),
     # What a missed minute left is due in the next one: run once, late.
     Schedule("advance-sequences", TaskName.ADVANCE_SEQUENCES, 60),
     Schedule("review-sequences", TaskName.REVIEW_SEQUENCES, 600, offset_seconds=300),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models.functions import Now
@@ -25,7 +26,7 @@ DIGEST_HTML = """\
 
 
 class DigestFactory(DjangoModelFactory[models.Digest]):
-    """Active since long ago, on Mondays at midnight: its week's issue is due."""
+    """Active and due: its slot is the hour that has begun (UTC)."""
 
     class Meta:
         model = models.Digest
@@ -35,9 +36,8 @@ class DigestFactory(DjangoModelFactory[models.Digest]):
     slug = Sequence(lambda n: f"digest-{n}")
     name = Sequence(lambda n: f"The week {n}")
     template = SubFactory(TemplateFactory, brand=SelfAttribute("..brand"), html=DIGEST_HTML)
-    weekday = 1
-    hour = 0
-    late_hours = 96
+    weekday = LazyFunction(lambda: datetime.now(tz=UTC).isoweekday())
+    hour = LazyFunction(lambda: datetime.now(tz=UTC).hour)
     active_since = LazyFunction(Now)
 
 

@@ -1,5 +1,6 @@
 """Digests, their sources and issues; runs, partitioned by month."""
 
+
 import django.contrib.postgres.fields
 import django.core.validators
 import django.db.models.deletion
@@ -254,6 +255,12 @@ class Migration(migrations.Migration):
                 (
                     "started_at",
                     models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                (
+                    "tried_at",
+                    models.DateTimeField(
+                        help_text="When composing it was last refused.", null=True
+                    ),
                 ),
                 ("ended_at", models.DateTimeField(null=True)),
                 ("correlation_id", models.CharField(blank=True, max_length=64)),

@@ -254,6 +254,7 @@ class DigestIssue(models.Model):
     started_by = models.CharField(max_length=150)
     slot_at = models.DateTimeField(help_text="When it was due.")
     started_at = models.DateTimeField(db_default=Now())
+    tried_at = models.DateTimeField(null=True, help_text="When composing it was last refused.")
     ended_at = models.DateTimeField(null=True)
     correlation_id = models.CharField(max_length=64, blank=True)
 
