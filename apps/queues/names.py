@@ -47,6 +47,8 @@ class TaskName(StrEnum):
     START_SCHEDULED = "campaigns.start_scheduled"
     RUN_DRY = "campaigns.run_dry"
     SEND_TEXTS = "sms.send_texts"
+    SYNC_LISTS = "sms.sync_lists"
+    SYNC_LIST = "sms.sync_list"
     DELETE_DRY_RUNS = "campaigns.delete_dry_runs"
     WORK_JOINS = "newsletter.work_joins"
     INVALIDATE_CACHES = "newsletter.invalidate_caches"

@@ -121,6 +121,7 @@ _SPECS = (
             TaskName.RUN_DRY,
             TaskName.REDRIVE_LETTERS,
             TaskName.WORK_JOINS,
+            TaskName.SYNC_LISTS,
         ),
     ),
     QueueSpec(
@@ -173,12 +174,12 @@ _SPECS = (
     ),
     QueueSpec(
         Queue.IMPORTS,
-        "Uploaded files, previewed and imported: minutes each, and somebody watches",
+        "Uploaded files and the provider's lists of people: minutes each, and somebody watches",
         concurrency=2,
         task_seconds=900,
         usual_wait_seconds=5,
         watermarks=Watermarks(depth=20, age_seconds=1_800),
-        tasks=(TaskName.ADVANCE_UPLOAD,),
+        tasks=(TaskName.ADVANCE_UPLOAD, TaskName.SYNC_LIST),
     ),
     QueueSpec(
         Queue.MAINTENANCE,

@@ -79,6 +79,7 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("delete-dry-runs", TaskName.DELETE_DRY_RUNS, 3600),
     Schedule("prune-uploads", TaskName.PRUNE_UPLOADS, 3600, offset_seconds=1800),
     Schedule("prune-joining", TaskName.PRUNE_JOINING, 6 * 3600, offset_seconds=2700),
+    Schedule("sync-lists", TaskName.SYNC_LISTS, 900, offset_seconds=120),
 )
 
 

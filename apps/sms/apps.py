@@ -11,8 +11,10 @@ class SmsConfig(AppConfig):
         from apps.queues.partitions import MonthlyTable, register_monthly_table
         from apps.queues.sweeping import register_due_source
         from apps.sms.calling import doubts, due
+        from apps.sms.listing.due import due_runs
 
         # Its partitions are dropped by `sent_log.archiving`, once they are archived.
         register_monthly_table(MonthlyTable("sms_senttext", retention_months=None))
         register_due_source("sms.texts", due.due_texts)
+        register_due_source("sms.list_syncs", due_runs)
         register_redrive(doubts.DEAD_LETTER_SUBJECT, doubts.redrive_chunk)

@@ -1,9 +1,24 @@
 from celery import shared_task
+from django.utils import timezone
 
+from apps.queues import schedules
 from apps.queues.names import TaskName
 from apps.sms.calling import sending
+from apps.sms.listing import pruning, running, starting
 
 
 @shared_task(name=TaskName.SEND_TEXTS)
 def send_texts(*, account_id: int, **_: object) -> None:
     sending.send_texts(account_id=account_id)
+
+
+@shared_task(name=TaskName.SYNC_LISTS)
+def sync_lists(*, schedule: str, **_: object) -> None:
+    if schedules.claim_named_period(schedule):
+        starting.start_all()
+        pruning.prune_runs(now=timezone.now())
+
+
+@shared_task(name=TaskName.SYNC_LIST)
+def sync_list(*, run_id: int, **_: object) -> None:
+    running.advance_run(run_id=run_id)
