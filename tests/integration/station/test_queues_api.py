@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from celery import current_app
 from django.core.cache import caches
 from django.db import connection
 from django.test import Client
@@ -297,6 +298,17 @@ def test_failing_queue_is_told_and_others_are_worked(caller: Caller, work: Work)
     answer = caller.post("process-queues", {"queues": ["control", "events"]})
 
     assert results(answer) == {"control": ("failing", 1), "events": ("empty", 2)}
+
+
+def test_queues_are_worked_without_the_broker(
+    caller: Caller, work: Work, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    monkeypatch.setattr(current_app.conf, "broker_write_url", settings.REDIS_URL)
+
+    answer = caller.post("process-queues")
+
+    assert results(answer)["control"] == ("empty", 3)
 
 
 @pytest.mark.parametrize(
