@@ -18,6 +18,7 @@ urlpatterns = [
     re_path(r"^api(/|$)", answering.not_found),
     path("", include("apps.station.urls")),
     path("", include("apps.mail.urls")),
+    path("", include("apps.sms.urls")),
 ]
 
 handler400 = answering.bad_request

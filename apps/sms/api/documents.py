@@ -49,3 +49,25 @@ def one_or_many(item: dict[str, Any], *, most: int) -> dict[str, Any]:
     """A request body: one object, or a list of them."""
     many = {"type": "array", "items": item, "minItems": 1, "maxItems": most}
     return {"application/json": {"oneOf": [item, many]}}
+
+
+EVENT: dict[str, Any] = {
+    "type": "object",
+    "required": ["type"],
+    "properties": {
+        "type": {"type": "string", "enum": ["click", "purchase", "keyword", "reply"]},
+        "phone": {"type": "string", "description": "Whose event it is; or `email`."},
+        "email": {"type": "string"},
+        "event_id": {
+            "type": "string",
+            "maxLength": 200,
+            "description": "Of your system: an event is counted once.",
+        },
+        "occurred_at": {**_MOMENT, "description": "Now where it is left out."},
+        "message_id": {"type": "integer", "description": "Else the last text before it counts."},
+        "campaign_id": {"type": "integer"},
+        "value": {"type": "number", "description": "Negative for a refund."},
+        "currency": {"type": "string", "maxLength": 3},
+        "keyword": {"type": "string", "maxLength": 160},
+    },
+}

@@ -1,0 +1,1 @@
+"""What people do with texts: tracked links, events, and what they are attributed to."""
