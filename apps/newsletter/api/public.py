@@ -47,13 +47,27 @@ class HoldsScopeIfAny(HoldsScope):
         return request.auth is None or super().has_permission(request, view)
 
 
-class PublicViewSet(StationViewSet):
+class NewsletterViewSet(StationViewSet):
+    """Answers pages of other origins too, as far as the brand's joining rules list them."""
+
+    answers_origins = True
+
+    def perform_authentication(self, request: Request) -> None:
+        super().perform_authentication(request)
+        if request.auth is not None:
+            self.tell_origins(request.auth.brand_id)
+
+    def tell_origins(self, brand_id: int) -> None:
+        """Whose list of origins counts; read by `cors` when all is answered."""
+        self.request._request.asked_brand_id = brand_id  # type: ignore[attr-defined]  # noqa: SLF001 - DRF's way to Django's
+
+
+class PublicViewSet(NewsletterViewSet):
     """Called with a key of the brand, or by a page that the brand's joining rules list.
 
     The brand is named by its slug then. Calls without a key are counted per client address.
     """
 
-    answers_origins = True
     permission_classes = (AllowAny, HoldsScopeIfAny)
     bucket = Bucket.EMAIL
     queryset = Brand.objects.none()
@@ -73,7 +87,7 @@ class PublicViewSet(StationViewSet):
         An unknown brand and one that does not list the origin are told apart by nobody.
         """
         brand = self._key_brand(slug) or self._named_brand(slug, needs_origin=needs_origin)
-        self.request._request.asked_brand_id = brand.pk  # type: ignore[attr-defined]  # noqa: SLF001 - for `cors`
+        self.tell_origins(brand.pk)
         return brand
 
     def _key_brand(self, slug: str) -> Brand | None:
