@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import psutil
 import psycopg
 
-from tests.faults.field import LATENCY_MS, PROGRAMS, WORKERS, await_ready, over_time
+from tests.faults.field import LATENCY_MS, PROGRAMS, WORKERS, await_ready, besiege
 from tests.rows import Row
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _POLL_SECONDS = 0.05
 class _Orphans:
     """Batches that were in somebody's hands at a kill, until somebody else has them."""
 
-    campaign: Campaign
+    ground: Field
     waits: dict[int, tuple[int, float]] = field(default_factory=dict)
     worst_seconds: float = 0.0
 
@@ -43,7 +43,7 @@ class _Orphans:
 
     def look(self) -> None:
         """Lets go of those that were claimed again or settled by whoever survived."""
-        rows = self.campaign.ground.running.query(
+        rows = self.ground.running.query(
             "SELECT id, fence, state FROM mail_batch WHERE id = ANY(%s)", [list(self.waits)]
         )
         for row in rows:
@@ -70,26 +70,29 @@ class _Orphans:
 
 def kills(ground: Field, *, times: int) -> list[Row]:
     """Kill -9 at random moments: now a whole group, now a child of it."""
-    campaign = ground.launch("killed workers")
-    orphans = _Orphans(campaign)
+    orphans = _Orphans(ground)
     killed = 0
 
-    def strike(_: int) -> None:
+    def strike(campaign: Campaign) -> None:
         nonlocal killed
         orphans.follow(seconds=ground.random.uniform(0, 0.3))
         in_flight = campaign.in_flight()
         killed += _kill_some(ground)
         orphans.add(in_flight)
 
-    struck = sum(1 for _ in over_time(times, strike, campaign))
-    orphans.follow_to_the_end()
+    siege = besiege(
+        ground,
+        "killed workers",
+        times=times,
+        act=strike,
+        afterwards=lambda _: orphans.follow_to_the_end(),
+    )
     return [
-        Row("kill -9 of workers", struck, "", f"{times}", struck == times),
+        Row("kill -9 of workers", siege.struck, "", f"{times}", siege.struck == times),
         Row("processes killed", killed, "", f"at least {times}", killed >= times),
-        *campaign.finish(),
         Row("worst time until claimed again", round(orphans.worst_seconds, 1), "s",
             f"at most {CLAIM_GOAL_SECONDS:g}", orphans.worst_seconds <= CLAIM_GOAL_SECONDS),
-        *campaign.executions(),
+        *siege.rows,
     ]  # fmt: skip
 
 
@@ -112,11 +115,10 @@ def _kill_some(ground: Field) -> int:
 
 def rolling_restarts(ground: Field, *, times: int) -> list[Row]:
     """SIGTERM to all workers, one program after the other, under load."""
-    campaign = ground.launch("rolling restarts")
     supervision = ground.running.station.supervision
     slowest = 0.0
 
-    def restart(_: int) -> None:
+    def restart(_: Campaign) -> None:
         nonlocal slowest
         for program in (one for one in PROGRAMS if one.startswith("worker-")):
             started = time.monotonic()
@@ -124,13 +126,12 @@ def rolling_restarts(ground: Field, *, times: int) -> list[Row]:
             slowest = max(slowest, time.monotonic() - started)
             supervision.start_again(program)
 
-    done = sum(1 for _ in over_time(times, restart, campaign))
+    siege = besiege(ground, "rolling restarts", times=times, act=restart)
     return [
-        Row("rolling restarts", done, "", f"{times}", done == times),
+        Row("rolling restarts", siege.struck, "", f"{times}", siege.struck == times),
         Row("slowest exit", round(slowest, 1), "s", f"at most {EXIT_GOAL_SECONDS:g}",
             slowest <= EXIT_GOAL_SECONDS),
-        *campaign.finish(),
-        *campaign.executions(),
+        *siege.rows,
     ]  # fmt: skip
 
 

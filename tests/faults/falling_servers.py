@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from tests.faults.field import ended, leaders, over_time, recovery_rows
+from tests.faults.field import Siege, besiege, ended, leaders, recovery_rows
 from tests.rows import Row
 
 if TYPE_CHECKING:
@@ -22,21 +22,20 @@ _OWN_SESSION = "the harness"
 
 def broker_restarts(ground: Field, *, times: int) -> list[Row]:
     """Valkey is killed and comes back; the time from its being back to the next settled batch."""
-    campaign = ground.launch("broker restarts")
     before, recoveries = leaders(ground.running), list[float]()
 
-    def crash(_: int) -> None:
+    def crash(campaign: Campaign) -> None:
         ground.running.station.valkey.crash()
         ground.running.station.valkey.wait_ready()
         recoveries.append(campaign.await_progress())
 
-    done = sum(1 for _ in over_time(times, crash, campaign))
+    siege = besiege(ground, "broker restarts", times=times, act=crash)
     exits = ended(before, leaders(ground.running))
     return [
-        Row("broker killed and restarted", done, "", f"{times}", done == times),
+        Row("broker killed and restarted", siege.struck, "", f"{times}", siege.struck == times),
         *recovery_rows(recoveries, goal=RECOVERY_GOAL_SECONDS),
         Row("process exits", exits, "", "0", exits == 0),
-        *campaign.finish(),
+        *siege.rows,
     ]
 
 
@@ -67,16 +66,18 @@ def broker_frozen(ground: Field, *, seconds: float) -> list[Row]:
 
 
 def broker_emptied(ground: Field, *, times: int) -> list[Row]:
-    campaign = ground.launch("broker emptied")
     recoveries = list[float]()
 
-    def flush(_: int) -> None:
+    def flush(campaign: Campaign) -> None:
         ground.running.station.valkey.flush_all()
         recoveries.append(campaign.await_progress())
 
-    done = sum(1 for _ in over_time(times, flush, campaign))
-    return [Row("FLUSHALL", done, "", f"{times}", done == times),
-            *recovery_rows(recoveries, goal=RECOVERY_GOAL_SECONDS), *campaign.finish()]  # fmt: skip
+    siege = besiege(ground, "broker emptied", times=times, act=flush)
+    return [
+        Row("FLUSHALL", siege.struck, "", f"{times}", siege.struck == times),
+        *recovery_rows(recoveries, goal=RECOVERY_GOAL_SECONDS),
+        *siege.rows,
+    ]
 
 
 def broker_full(ground: Field, *, seconds: float) -> list[Row]:
@@ -102,24 +103,21 @@ def broker_full(ground: Field, *, seconds: float) -> list[Row]:
 
 
 def database_crashes(ground: Field, *, times: int) -> list[Row]:
-    campaign = ground.launch("database crashes")
     before, recoveries = leaders(ground.running), list[float]()
 
-    def crash(_: int) -> None:
+    def crash(campaign: Campaign) -> None:
         ground.running.station.postgres.crash()
         ground.running.station.postgres.wait_ready()
         recoveries.append(campaign.await_progress())
 
-    done = sum(1 for _ in over_time(times, crash, campaign))
-    return _database_rows(campaign, f"crashed and restarted {done} times", done == times,
-                          recoveries, before)  # fmt: skip
+    siege = besiege(ground, "database crashes", times=times, act=crash)
+    return _database_rows(ground, "crashed and restarted", siege, times, recoveries, before)
 
 
 def database_sessions_ended(ground: Field, *, times: int) -> list[Row]:
-    campaign = ground.launch("sessions ended")
     before, recoveries = leaders(ground.running), list[float]()
 
-    def end(_: int) -> None:
+    def end(campaign: Campaign) -> None:
         with _superuser(ground) as connection:
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -127,9 +125,8 @@ def database_sessions_ended(ground: Field, *, times: int) -> list[Row]:
             )
         recoveries.append(campaign.await_progress())
 
-    done = sum(1 for _ in over_time(times, end, campaign))
-    return _database_rows(campaign, f"all sessions terminated {done} times", done == times,
-                          recoveries, before)  # fmt: skip
+    siege = besiege(ground, "sessions ended", times=times, act=end)
+    return _database_rows(ground, "sessions terminated", siege, times, recoveries, before)
 
 
 def database_read_only(ground: Field, *, seconds: float) -> list[Row]:
@@ -146,26 +143,26 @@ def database_read_only(ground: Field, *, seconds: float) -> list[Row]:
     return [
         Row("database read-only", round(seconds), "s"),
         Row("sends without a committed claim", sends, "", "0", sends == 0),
-        *_database_rows(campaign, "read-only once", True, [recovery], before),
+        *_database_rows(ground, "read-only", Siege(1, campaign.finish()), 1, [recovery], before),
     ]
 
 
-def _database_rows(
-    campaign: Campaign,
+def _database_rows(  # noqa: PLR0913, PLR0917 - the facts of one table
+    ground: Field,
     what: str,
-    complete: bool,  # noqa: FBT001 - one row's verdict
+    siege: Siege,
+    times: int,
     recoveries: list[float],
     before: dict[str, int],
 ) -> list[Row]:
-    exits = ended(before, leaders(campaign.ground.running))
-    rows = campaign.finish()
-    failed = _failed_tasks(campaign.ground)
+    exits = ended(before, leaders(ground.running))
+    failed = _failed_tasks(ground)
     return [
-        Row(f"database {what}", 1, "", "done", complete),
+        Row(f"database {what}", siege.struck, "times", f"{times}", siege.struck == times),
         *recovery_rows(recoveries, goal=RECOVERY_GOAL_SECONDS),
         Row("failed tasks after it is up", failed, "", "0", failed == 0),
         Row("process exits", exits, ""),
-        *rows,
+        *siege.rows,
     ]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -26,6 +26,7 @@ RATE_LIMIT = 8
 LATENCY_MS = 100
 SANDBOX = {"rate_limit": RATE_LIMIT, "latency_ms": LATENCY_MS}
 ENVIRONMENT = {"FLUX_DRAIN_AFTER_SECONDS": "2", "FLUX_LIMITER_WORKER_FLOOR": "4"}
+MOST_CAMPAIGNS = 20
 _POLL_SECONDS = 0.02
 
 
@@ -178,3 +179,43 @@ def over_time(times: int, act: Callable[[int], None], campaign: Campaign) -> Ite
             return
         act(number)
         yield number
+
+
+@dataclass
+class Siege:
+    """How often was struck, and what became of the campaigns meanwhile."""
+
+    struck: int
+    rows: list[Row]
+
+
+def besiege(
+    ground: Field,
+    name: str,
+    *,
+    times: int,
+    act: Callable[[Campaign], None],
+    afterwards: Callable[[Campaign], None] = lambda _: None,
+) -> Siege:
+    """Strikes `times` times in the middle of a campaign, launching another where one has ended."""
+    struck, rows = 0, list[Row]()
+    for number in range(1, MOST_CAMPAIGNS + 1):
+        campaign = ground.launch(f"{name}, {number}")
+        struck += sum(
+            1 for _ in over_time(times - struck, lambda _, on=campaign: act(on), campaign)
+        )
+        afterwards(campaign)
+        rows = summed(rows, [*campaign.finish(), *campaign.executions()])
+        if struck >= times:
+            break
+    return Siege(struck, rows)
+
+
+def summed(rows: list[Row], more: list[Row]) -> list[Row]:
+    """The same rows of several campaigns as one: what must be 0 must be so in each."""
+    if not rows:
+        return more
+    return [
+        replace(row, value=row.value + other.value, ok=row.ok and other.ok)
+        for row, other in zip(rows, more, strict=True)
+    ]
