@@ -11,6 +11,7 @@ from apps.newsletter.api.joining import (
     UnsubscribeView,
 )
 from apps.newsletter.api.pulse import PulseView
+from apps.newsletter.api.running import DigestView, SequenceView
 from apps.newsletter.api.singles import JobLifecycleView, TransactionalView, WelcomeView
 
 LOOK_AND_DO = {"get": "retrieve", "post": "create"}
@@ -25,6 +26,8 @@ urlpatterns = [
     path("email/welcome", WelcomeView.as_view(DO), name="api-welcome"),
     path("email/transactional", TransactionalView.as_view(DO), name="api-transactional"),
     path("email/job-lifecycle", JobLifecycleView.as_view(DO), name="api-job-lifecycle"),
+    path("email/digest", DigestView.as_view(DO), name="api-digest"),
+    path("email/sequence", SequenceView.as_view(DO), name="api-sequence"),
     path("email/count", CountView.as_view({"get": "retrieve"}), name="api-count"),
     path("email/contact", ContactFormView.as_view(DO), name="api-contact-form"),
 ]

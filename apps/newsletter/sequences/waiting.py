@@ -1,6 +1,8 @@
-"""What of sequences is due, for the health of the queue."""
+"""What of sequences is due: for the health of the queue, and for whoever asks."""
 
 from __future__ import annotations
+
+from django.db import connection
 
 from apps.queues.health.backlogs import Backlog, ask_backlog
 
@@ -22,3 +24,20 @@ SELECT count(*), min(due.due_at), 0
 
 def backlog() -> Backlog:
     return ask_backlog(_BACKLOG)
+
+
+_DUE_PEOPLE = """
+SELECT sequence.id, count(*)
+  FROM newsletter_sequence sequence
+  JOIN newsletter_enrolment e ON e.sequence_id = sequence.id
+ WHERE sequence.state = 'active' AND (%(brand)s::bigint IS NULL OR sequence.brand_id = %(brand)s)
+   AND e.state = 'active' AND e.due_at <= statement_timestamp()
+ GROUP BY sequence.id
+"""
+
+
+def due_people(*, brand_id: int | None = None) -> dict[int, int]:
+    """By sequence, for how many people a step is due now."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DUE_PEOPLE, {"brand": brand_id})
+        return dict(cursor.fetchall())
