@@ -16,7 +16,7 @@ import psycopg
 from tests.rows import Row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.stations import SendingStation
 
@@ -170,15 +170,18 @@ def ended(before: dict[str, int], after: dict[str, int], *, but: tuple[str, ...]
     return sum(1 for name, pid in before.items() if name not in spared and after.get(name) != pid)
 
 
-def over_time(times: int, act: Callable[[int], None], campaign: Campaign) -> Iterator[int]:
-    """Acts `times` times, each when some more batches are settled; ends early with the campaign."""
+def over_time(times: int, act: Callable[[Campaign], None], campaign: Campaign) -> int:
+    """Acts up to `times` times, each when some more batches are settled; returns how often.
+
+    Ends early with the campaign.
+    """
     total = campaign.ground.recipients // 100
     for number in range(times):
         campaign.await_settled(int(total * number / (times + 1)), seconds=300)
         if campaign.is_completed():
-            return
-        act(number)
-        yield number
+            return number
+        act(campaign)
+    return times
 
 
 @dataclass
@@ -201,9 +204,7 @@ def besiege(
     struck, rows = 0, list[Row]()
     for number in range(1, MOST_CAMPAIGNS + 1):
         campaign = ground.launch(f"{name}, {number}")
-        struck += sum(
-            1 for _ in over_time(times - struck, lambda _, on=campaign: act(on), campaign)
-        )
+        struck += over_time(times - struck, act, campaign)
         afterwards(campaign)
         rows = summed(rows, [*campaign.finish(), *campaign.executions()])
         if struck >= times:
