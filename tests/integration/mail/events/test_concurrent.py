@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import OperationalError, connection, transaction
@@ -60,9 +61,12 @@ def test_appliers_and_settling_do_not_disturb_each_other(
     monkeypatch.setattr(applying, "PAGE_SIZE", 20)
     mailing, batch, sealed = calling(committed_house, 100)
     messages = list(Message.objects.of(mailing))
-    for type_ in ("email.delivered", "email.sent", "email.opened"):
+    now = datetime.now(tz=UTC)
+    for type_, at in (
+        ("email.delivered", now), ("email.sent", now), ("email.opened", now + timedelta(minutes=1)),
+    ):  # fmt: skip
         for message in reversed(messages):
-            arrive(committed_house.account, body(type_, message))
+            arrive(committed_house.account, body(type_, message, at=at))
     verdicts = [Verdict(Message.State.SENT, provider_id=f"id-{one}") for one in sealed.message_ids]
 
     at_once(

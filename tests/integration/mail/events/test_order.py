@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from apps.contacts.models import Contact, Suppression
 from apps.mail.events import applying
 from apps.mail.events.applying import apply_events
-from apps.mail.models import Batch, DeliveryEvent, Message
+from apps.mail.models import Batch, Click, DeliveryEvent, Message, Open
 from apps.mail.outcomes import Attempt, Verdict, settle
 from tests.integration.mail.events.deliveries import arrive, body
 from tests.integration.mail.events.test_applying import calling, settled
@@ -26,7 +26,10 @@ COURSE = [
     ("email.sent", 1),
     ("email.delivery_delayed", 2),
     ("email.delivery_delayed", 5),
+    ("email.opened", 6),  # before it was delivered: by a machine, once that is known
     ("email.delivered", 7),
+    ("email.opened", 7),  # the same
+    ("email.clicked", 7),
     ("email.opened", 8),
     ("email.opened", 11),
     ("email.clicked", 9),
@@ -34,7 +37,10 @@ COURSE = [
     ("email.bounced", 12),
     ("email.complained", 13),
 ]
-COLUMNS = ("state", "reason", "provider_id", "delivery", "delivery_at", "opened_at", "clicked_at")
+COLUMNS = (
+    "state", "reason", "provider_id", "delivery", "delivery_at", "opened_at", "clicked_at",
+    "machine_opened_at", "machine_clicked_at",
+)  # fmt: skip
 # Some of the events, in any order, with doubles, cut into pages anywhere.
 deliveries = st.lists(st.sampled_from(COURSE) | st.just(("", 0)), min_size=1, max_size=20).map(
     lambda drawn: [one for one in drawn if one[0]] and drawn
@@ -65,8 +71,11 @@ def reset(message: Message) -> None:
     Message.objects.filter(month=message.month, pk=message.pk).update(
         state=message.state, reason=message.reason, provider_id=message.provider_id,
         delivery=message.delivery, delivery_at=None, opened_at=None, clicked_at=None,
+        delivered_at=None, machine_opened_at=None, machine_clicked_at=None,
         settled_at=message.settled_at,
     )  # fmt: skip
+    Open.objects.all().delete()
+    Click.objects.all().delete()
     DeliveryEvent.objects.all().delete()
     Suppression.objects.all().delete()
 
@@ -83,6 +92,15 @@ def expected(message: Message, course: list[tuple[str, int]]) -> dict[str, Any]:
         minutes = [minute for type_, minute in events if type_ in types]
         return START + timedelta(minutes=min(minutes)) if minutes else None
 
+    delivered = first("email.delivered")
+
+    def visit(type_: str, *, machine: bool) -> datetime | None:
+        moments = [START + timedelta(minutes=minute) for one, minute in events if one == type_]
+        return min(
+            (at for at in moments if (delivered is not None and at <= delivered) is machine),
+            default=None,
+        )
+
     highest = max((ranks.get(type_, 10) for type_, _ in events), default=message.delivery)
     dated = [type_ for type_, _ in events if type_ not in {"email.opened", "email.clicked"}]
     return {
@@ -91,8 +109,10 @@ def expected(message: Message, course: list[tuple[str, int]]) -> dict[str, Any]:
         "provider_id": f"id-{message.pk}" if events else message.provider_id,
         "delivery": max(highest, message.delivery),
         "delivery_at": first(*(type_ for type_ in dated if ranks.get(type_, 10) == highest)),
-        "opened_at": first("email.opened"),
-        "clicked_at": first("email.clicked"),
+        "opened_at": visit("email.opened", machine=False),
+        "clicked_at": visit("email.clicked", machine=False),
+        "machine_opened_at": visit("email.opened", machine=True),
+        "machine_clicked_at": visit("email.clicked", machine=True),
     }
 
 
@@ -138,6 +158,8 @@ def test_settling_may_come_at_any_moment_between(
     house: House, course: list[tuple[str, int]], settled_after: int
 ) -> None:
     Message.objects.all().delete()
+    Open.objects.all().delete()
+    Click.objects.all().delete()
     Batch.objects.all().delete()
     DeliveryEvent.objects.all().delete()
     Suppression.objects.all().delete()

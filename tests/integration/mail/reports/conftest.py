@@ -75,4 +75,8 @@ def figures_from_messages() -> Figures:
             counted[(*key, one.opened_at.date(), "opened", "")] += 1
         if one.clicked_at:
             counted[(*key, one.clicked_at.date(), "clicked", "")] += 1
+        if one.machine_opened_at:
+            counted[(*key, one.machine_opened_at.date(), "auto_opened", "")] += 1
+        if one.machine_clicked_at:
+            counted[(*key, one.machine_clicked_at.date(), "auto_clicked", "")] += 1
     return dict(counted)
