@@ -133,11 +133,12 @@ class Window:
         self._seats = told.seats
         if self.free < number:
             return self._held(SEATS_WAIT_S, HeldReason.PACED)
-        if not turns:
+        if not turns and not told.frozen_for_s:
             return self._seated(Turns(number, self._clock(), 0.0))
         if told.turns < number:
             reason = HeldReason.FROZEN if told.frozen_for_s > 0 else HeldReason.PACED
-            return self._held(max(SEATS_WAIT_S, told.wait_s - longest_wait_s), reason)
+            wait = max(told.frozen_for_s, told.wait_s - longest_wait_s)
+            return self._held(max(SEATS_WAIT_S, wait), reason)
         first_at = self._broker_clock.latest(told.first_s)
         return self._seated(Turns(number, first_at, self.limits.apart_s))
 

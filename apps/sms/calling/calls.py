@@ -13,7 +13,7 @@ from apps.sms.models import SentText
 from apps.sms.wording import WordingError, compiled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from apps.sms.calling.claiming import Chunk, Text
     from apps.sms.lime import Exchange, LimeClient, Reply, Verdict
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _STATES = {
     Kind.ACCEPTED: SentText.State.SENT,
     Kind.REFUSED: SentText.State.FAILED,
+    Kind.NOT_OPTED_IN: SentText.State.SKIPPED,
     Kind.AMBIGUOUS: SentText.State.UNKNOWN,
     Kind.NOT_SENT: SentText.State.RESERVED,
     Kind.ACCOUNT: SentText.State.RESERVED,
@@ -41,14 +42,21 @@ class Ready:
 
 @dataclass(slots=True)
 class Call:
-    """One request of texts of one chunk."""
+    """One request about texts of one chunk: it sends them, or asks about the number of one."""
 
     chunk: Chunk
     parts: list[Ready]
+    is_check: bool = False
+
+    @property
+    def is_bulk(self) -> bool:
+        return self.chunk.brand.is_bulk and not self.is_check
 
     def exchange(self, client: LimeClient, done: Callable[[Exchange, Reply], None]) -> Exchange:
         shortcode = self.chunk.brand.shortcode
-        if self.chunk.brand.is_bulk:
+        if self.is_check:
+            made = client.opt_in_status(self.parts[0].send.mobile, done=done)
+        elif self.is_bulk:
             made = client.bulk(shortcode, [part.send for part in self.parts], done=done)
         else:
             made = client.text(shortcode, self.parts[0].send, done=done)
@@ -56,7 +64,9 @@ class Call:
         return made
 
     def verdicts(self, client: LimeClient, reply: Reply) -> list[Verdict]:
-        if self.chunk.brand.is_bulk:
+        if self.is_check:
+            return [client.judge_status(reply)]
+        if self.is_bulk:
             return client.judge_bulk(reply, [part.send for part in self.parts])
         return [client.judge_text(reply)]
 
@@ -84,7 +94,10 @@ def prepare(chunk: Chunk, links: Links) -> tuple[list[Call], list[Outcome]]:
             failed.append(Outcome(chunk, text.id, SentText.State.FAILED, problem.reason))
         else:
             parts.append(Ready(text, send, _segments(words)))
-    return list(_calls(chunk, parts)), failed
+    if chunk.brand.checks_numbers:
+        chunk.unchecked = len(parts)
+        return [Call(chunk, [part], is_check=True) for part in parts], failed
+    return calls_of(chunk, parts), failed
 
 
 @lru_cache(maxsize=4_096)
@@ -92,7 +105,7 @@ def _segments(words: str) -> int:
     return measure(words).segments
 
 
-def _calls(chunk: Chunk, parts: list[Ready]) -> Iterator[Call]:
+def calls_of(chunk: Chunk, parts: list[Ready]) -> list[Call]:
+    """The requests that send these texts."""
     size = chunk.brand.texts_per_call if chunk.brand.is_bulk else 1
-    for first in range(0, len(parts), size):
-        yield Call(chunk, parts[first : first + size])
+    return [Call(chunk, parts[first : first + size]) for first in range(0, len(parts), size)]

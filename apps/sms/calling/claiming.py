@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.db import connection
 
-from apps.sms.calling.allowing import REFUSAL
+from apps.sms.choosing.allowing import Refusal, still_allowed_sql
 from apps.sms.config import sending_on_sql
 
 if TYPE_CHECKING:
     from datetime import date
+
+    from apps.sms.calling.calls import Ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ class Chunk:
     """A chunk that the caller owns under `fence`.
 
     `left` counts its texts without an outcome, `back` those that shall be tried again, `wait_s`
-    from now; `has_failed` tells that trying them cost an attempt.
+    from now; `has_failed` tells that trying them cost an attempt. `unchecked` counts the numbers
+    that the provider is still to be asked about.
     """
 
     id: int
@@ -63,6 +66,8 @@ class Chunk:
     has_failed: bool = False
     sent: int = 0
     doubts: int = 0
+    unchecked: int = 0
+    checked: list[Ready] = field(default_factory=list)
 
 
 ACCOUNT_BRANDS = f"""
@@ -104,20 +109,16 @@ WITH brands AS MATERIALIZED ({ACCOUNT_BRANDS}), due AS MATERIALIZED (
 ), texts AS MATERIALIZED (
     SELECT text.id, text.local_day, text.message_id, text.phone, message.body,
            subscriber.first_name, subscriber.last_name, subscriber.name, subscriber.traits,
-           {REFUSAL} AS refusal
+           {still_allowed_sql("text")} AS refusal
       FROM claimed
       JOIN sms_senttext text
         ON text.local_day = claimed.local_day AND text.chunk_id = claimed.id
        AND text.state = 'reserved'
       LEFT JOIN sms_subscriber subscriber ON subscriber.id = text.subscriber_id
-      LEFT JOIN sms_subscription subscription
-        ON subscription.brand_id = text.brand_id
-       AND subscription.subscriber_id = text.subscriber_id
       LEFT JOIN sms_textmessage message ON message.id = text.message_id
-      LEFT JOIN sms_textcampaign campaign ON campaign.id = text.campaign_id
 ), refused AS (
     UPDATE sms_senttext text
-       SET state = CASE texts.refusal WHEN 'hours_over' THEN 'expired' ELSE 'skipped' END,
+       SET state = CASE texts.refusal WHEN '{Refusal.OUTSIDE_HOURS}' THEN 'expired' ELSE 'skipped' END,
            reason = texts.refusal, settled_at = statement_timestamp()
       FROM texts
      WHERE texts.refusal IS NOT NULL AND text.local_day = texts.local_day AND text.id = texts.id

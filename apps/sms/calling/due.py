@@ -31,7 +31,7 @@ SELECT coalesce(own.account_id, station.account_id), sum(due.waiting)
                       OR account.stopped_at IS NULL AND account.kind = 'lime'
                      AND NOT coalesce(own.dry_run, station.dry_run, false)
                      AND station.sending AND own.sending IS NOT FALSE)
-               LIMIT {ENOUGH}) some
+               LIMIT {ENOUGH}) found
        ) due
  WHERE due.waiting > 0
  GROUP BY 1

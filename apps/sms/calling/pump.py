@@ -24,7 +24,7 @@ from apps.queues.limiting import Held
 from apps.queues.names import Queue
 from apps.queues.retrying import backoff_seconds
 from apps.queues.watchdog import progress
-from apps.sms.calling.calls import prepare
+from apps.sms.calling.calls import calls_of, prepare
 from apps.sms.calling.claiming import claim_chunk
 from apps.sms.calling.recording import Mark, Outcome, record
 from apps.sms.calling.standing import Standing
@@ -142,7 +142,22 @@ class Pump:
         verdicts = call.verdicts(self._door.client, reply)
         self._standing.note(verdicts[0])
         self._react(verdicts[0])
-        self._note(call.chunk, call.outcomes(verdicts), verdicts[0])
+        if call.is_check:
+            self._note_check(call, verdicts[0])
+        else:
+            self._note(call.chunk, call.outcomes(verdicts), verdicts[0])
+
+    def _note_check(self, call: Call, verdict: Verdict) -> None:
+        """Texts of bulk calls wait until all numbers of their chunk have been asked about."""
+        chunk = call.chunk
+        chunk.unchecked -= 1
+        if verdict.kind is Kind.ACCEPTED:
+            chunk.checked += call.parts
+        else:
+            self._note(chunk, call.outcomes([verdict]), verdict)
+        if chunk.checked and (not chunk.unchecked or not chunk.brand.is_bulk):
+            self._ready.extend(calls_of(chunk, chunk.checked))
+            chunk.checked = []
 
     def _react(self, verdict: Verdict) -> None:
         if verdict.kind is Kind.ACCOUNT:
@@ -218,8 +233,12 @@ class Pump:
         """What is not going to leave in this turn belongs to whoever comes next."""
         while self._ready:
             call = self._ready.popleft()
-            self._note(call.chunk, _back(call))
+            if call.is_check:
+                call.chunk.unchecked -= 1
+                call.parts += call.chunk.checked
+                call.chunk.checked = []
             call.chunk.wait_s = max(call.chunk.wait_s, self.hold_s)
+            self._note(call.chunk, _back(call))
 
     def _next_group(self) -> list[tuple[Call, float, float]]:
         """Calls with their instants, each with a seat; none while the account is held."""
@@ -241,7 +260,7 @@ class Pump:
         ]
 
     def _group_size(self) -> int:
-        if self._ready[0].chunk.brand.is_bulk:
+        if self._ready[0].is_bulk:
             most = CALLS_OF_GROUP
         else:
             most = min(max(GROUP, self._door.window.free), LARGEST_GROUP)
@@ -276,6 +295,7 @@ class Pump:
         marks = [
             Mark(call.chunk, part.text.id, number, part.segments)
             for number, (call, _, _) in enumerate(group)
+            if not call.is_check
             for part in call.parts
         ]
         marked = self._write(outcomes, marks, ended)
@@ -304,10 +324,13 @@ class Pump:
                 time.sleep(IDLE_S)
 
     def _start(self, group: list[tuple[Call, float, float]], marked: set[int]) -> None:
-        """Calls whose every text is marked leave; the others are somebody else's, or paused."""
+        """Calls whose every text is marked leave; the others are somebody else's, or paused.
+
+        A question about a number needs no mark: nothing is sent by it.
+        """
         exchanges = []
         for call, fires_at, leave_by in group:
-            if all(part.text.id in marked for part in call.parts):
+            if call.is_check or all(part.text.id in marked for part in call.parts):
                 exchange = call.exchange(self._door.client, self._deliver)
                 exchange.fires_at, exchange.leave_by = fires_at, leave_by
                 exchanges.append(exchange)

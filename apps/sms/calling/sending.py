@@ -16,6 +16,7 @@ from apps.sms.calling import doubts
 from apps.sms.calling.claiming import reap_lapsed
 from apps.sms.calling.doors import door_of
 from apps.sms.calling.pump import Pump
+from apps.sms.tracking import links
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +53,7 @@ def send_texts(*, account_id: int, turn_seconds: float = TURN_SECONDS) -> int:
     door = door_of(account)
     pump = Pump(
         door,
-        links=no_links,
+        links=TrackedLinks(),
         on_account_refused=partial(_stop, account_id),
         on_chunk_ended=doubts.note_ended,
     )
@@ -63,8 +64,21 @@ def send_texts(*, account_id: int, turn_seconds: float = TURN_SECONDS) -> int:
         _held_until[key] = time.monotonic() + pump.hold_s
 
 
-def no_links(_chunk: Chunk, _text: Text) -> Mapping[str, str]:
-    return {}
+class TrackedLinks:
+    """The addresses in texts; what links a message has is read once in a turn."""
+
+    def __init__(self) -> None:
+        self._slots: dict[int, dict[str, int]] = {}
+
+    def __call__(self, chunk: Chunk, text: Text) -> Mapping[str, str]:
+        if "links" not in text.body:
+            return {}
+        slots = self._slots.get(text.message_id)
+        if slots is None:
+            slots = self._slots[text.message_id] = links.slots_of([text.message_id])[
+                text.message_id
+            ]
+        return links.urls(sent_text_id=text.id, local_day=chunk.local_day, slots=slots)
 
 
 def _stop(account_id: int, reason: str) -> None:

@@ -56,14 +56,24 @@ def judge_bulk(reply: Reply, sends: Sequence[Send]) -> list[Verdict]:
         return [early] * len(sends)
     try:
         told = _json(reply.body)
-        if told is None:
-            raise UnreadableError
-        whole = _outcome(told, reply)
-        if whole.kind is not Kind.ACCEPTED:
+        whole = _no_json(reply) if told is None else _outcome(told, reply)
+        if told is None or whole.kind is not Kind.ACCEPTED:
             return [whole] * len(sends)
         return _each(told, sends)
     except UnreadableError:
         return [_unclear(reply)] * len(sends)
+
+
+def judge_status(reply: Reply) -> Verdict:
+    """Whether a number has opted in. Nothing was sent, so that nothing is ever in doubt."""
+    try:
+        lists = opted_in_lists(reply)
+    except UnreadableError:
+        early = _without_answer(reply) or _refused(reply)
+        if early.kind is Kind.ACCOUNT or early.retry_after_s:
+            return early
+        return Verdict(Kind.NOT_SENT, early.reason or "unreadable", early.text)
+    return ACCEPTED if lists else Verdict(Kind.NOT_OPTED_IN, "not_opted_in")
 
 
 def opted_in_lists(reply: Reply) -> list[str]:
@@ -124,7 +134,7 @@ def _without_answer(reply: Reply) -> Verdict | None:
 
 def _json(body: bytes) -> dict[str, Any] | None:
     """None where the body is no JSON at all."""
-    if not body.lstrip()[:1] == b"{":
+    if body.lstrip()[:1] != b"{":
         return None
     try:
         told = orjson.loads(body)
@@ -143,6 +153,11 @@ def _outcome(told: dict[str, Any], reply: Reply) -> Verdict:
     if status == "ERROR" and told.get("ErrorId"):
         return by_error_id(str(told["ErrorId"]), _message(told))
     return _refused(reply) if reply.status != _OK else _unclear(reply)
+
+
+def _no_json(reply: Reply) -> Verdict:
+    """Which numbers a bulk call refused is told in JSON alone: without it nothing is certain."""
+    return _unclear(reply) if reply.status == _OK else _refused(reply)
 
 
 def _each(told: dict[str, Any], sends: Sequence[Send]) -> list[Verdict]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from apps.queues import metrics
 from apps.sms.lime import payloads
-from apps.sms.lime.answers import judge_bulk, judge_one, opted_in_lists
+from apps.sms.lime.answers import judge_bulk, judge_one, judge_status
 from apps.sms.lime.exchanges import Exchange, Fate
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class LimeClient:
         return self._post(payloads.BULK_PATH, body, done)
 
     def opt_in_status(self, mobile: str, *, done: Callable[[Exchange, Reply], None]) -> Exchange:
-        """Asks which lists a number has opted in to; read the answer by `opted_in_lists`."""
+        """Asks which lists a number has opted in to; its answer is for `judge_status`."""
         path = payloads.status_path(self.credentials, mobile)
         return Exchange(request=self._head("GET", path) + b"\r\n", done=done)
 
@@ -76,9 +76,11 @@ class LimeClient:
         return verdicts
 
     @staticmethod
-    def judge_status(reply: Reply) -> list[str]:
-        """The lists; raises `answers.UnreadableError` where the answer does not say."""
-        return opted_in_lists(reply)
+    def judge_status(reply: Reply) -> Verdict:
+        """Accepted where the number has opted in; what the answer does not say is tried again."""
+        verdict = judge_status(reply)
+        _note("status", reply, verdict)
+        return verdict
 
 
 def _note(operation: str, reply: Reply, verdict: Verdict) -> None:

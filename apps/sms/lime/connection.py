@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import httptools
 
@@ -57,11 +57,10 @@ class Connection(asyncio.Protocol):
 
     def send(self, exchange: Exchange) -> None:
         """Writes the request; from here on its fate is in doubt until an answer is complete."""
-        transport = self._transport
-        assert transport is not None  # a connection is handed out once it is made
         self.exchange = exchange
         self.heard_at = time.monotonic()
-        transport.write(exchange.request)
+        if self._transport is not None:  # a connection is handed out once it is made
+            self._transport.write(exchange.request)
 
     def give_up(self, reason: str) -> None:
         """Ends the exchange without an answer, and the connection with it."""
@@ -79,8 +78,7 @@ class Connection(asyncio.Protocol):
     # --- What the loop tells ------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are of no such class
 
     def data_received(self, data: bytes) -> None:
         if self.exchange is None:  # nobody asked: whatever it is, it belongs to no exchange

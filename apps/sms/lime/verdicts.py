@@ -17,6 +17,8 @@ class Kind(StrEnum):
     ACCEPTED = "accepted"
     REFUSED = "refused"
     """Surely not accepted, and it never will be: failed, with the reason."""
+    NOT_OPTED_IN = "not_opted_in"
+    """Asked about the number before sending, the provider knows no opt-in of it."""
     NOT_SENT = "not_sent"
     """Surely not accepted, for a reason that passes: try again, it does no harm."""
     ACCOUNT = "account"
