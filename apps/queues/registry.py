@@ -170,6 +170,7 @@ _SPECS = (
             TaskName.FOLD_FIGURES,
             TaskName.COLLECT_WEBHOOKS,
             TaskName.INVALIDATE_CACHES,
+            TaskName.APPLY_CALLBACKS,
         ),
     ),
     QueueSpec(
@@ -198,6 +199,7 @@ _SPECS = (
             TaskName.PRUNE_JOINING,
             TaskName.COMPOSE_DIGESTS,
             TaskName.READ_SOURCES,
+            TaskName.PRUNE_TRACKING,
         ),
     ),
     QueueSpec(
@@ -221,7 +223,7 @@ _SPECS = (
         usual_wait_seconds=60,
         watermarks=Watermarks(depth=5_000, age_seconds=3_600),
         lease_setting="BATCH_LEASE_SECONDS",
-        tasks=(TaskName.SEND_TEXTS,),
+        tasks=(TaskName.SEND_TEXTS, TaskName.SEND_REPLIES),
     ),
     QueueSpec(
         Queue.WEBHOOKS,

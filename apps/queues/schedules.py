@@ -80,6 +80,7 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("prune-uploads", TaskName.PRUNE_UPLOADS, 3600, offset_seconds=1800),
     Schedule("prune-joining", TaskName.PRUNE_JOINING, 6 * 3600, offset_seconds=2700),
     Schedule("sync-lists", TaskName.SYNC_LISTS, 900, offset_seconds=120),
+    Schedule("prune-tracking", TaskName.PRUNE_TRACKING, 24 * 3600, offset_seconds=4 * 3600),
 )
 
 

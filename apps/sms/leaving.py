@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
@@ -15,20 +16,29 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """`changed` is False where the number had left before."""
+
+    subscriber_id: int
+    changed: bool
+
+
 @transaction.atomic
 def opt_out_everywhere(*, subscriber_ids: Collection[int], source: str) -> int:
-    """No text of any brand any more; returns how many had not left already."""
+    """No text of any brand any more; returns how many rows changed, 0 where all had left."""
     with connection.cursor() as cursor:
         cursor.execute(_LEAVE, {"ids": list(subscriber_ids)})
         left = int(cursor.rowcount)
         cursor.execute(_LEAVE_BRANDS, {"ids": list(subscriber_ids), "source": source})
+        left += int(cursor.rowcount)
     log.info("texts_stopped", subscribers=len(subscriber_ids), left=left, source=source)
     return left
 
 
 @transaction.atomic
-def opt_out_number(*, place: Place, brand_ids: Collection[int] | None, source: str) -> int:
-    """The number leaves the brands, or None: all of them; returns the subscriber's id.
+def opt_out_number(*, place: Place, brand_ids: Collection[int] | None, source: str) -> Left:
+    """The number leaves the brands, or None: all of them.
 
     A number that nobody knew is kept as one that left, or the next import would text it.
     """
@@ -39,13 +49,14 @@ def opt_out_number(*, place: Place, brand_ids: Collection[int] | None, source: s
         cursor.execute("SELECT id FROM sms_subscriber WHERE phone = %s FOR UPDATE", [place.phone])
         subscriber_id: int = cursor.fetchone()[0]
         if brand_ids is None:
-            opt_out_everywhere(subscriber_ids=[subscriber_id], source=source)
+            changed = opt_out_everywhere(subscriber_ids=[subscriber_id], source=source)
         else:
             cursor.execute(
                 _LEAVE_SOME,
                 {"id": subscriber_id, "brands": sorted(brand_ids), "source": source},
             )
-    return subscriber_id
+            changed = int(cursor.rowcount)
+    return Left(subscriber_id, changed=changed > 0)
 
 
 _KNOW = """

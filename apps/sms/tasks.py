@@ -3,8 +3,10 @@ from django.utils import timezone
 
 from apps.queues import schedules
 from apps.queues.names import TaskName
+from apps.sms.callbacks import applying, replying
 from apps.sms.calling import sending
 from apps.sms.listing import pruning, running, starting
+from apps.sms.tracking.pruning import prune_tracking as prune
 
 
 @shared_task(name=TaskName.SEND_TEXTS)
@@ -22,3 +24,19 @@ def sync_lists(*, schedule: str, **_: object) -> None:
 @shared_task(name=TaskName.SYNC_LIST)
 def sync_list(*, run_id: int, **_: object) -> None:
     running.advance_run(run_id=run_id)
+
+
+@shared_task(name=TaskName.APPLY_CALLBACKS)
+def apply_callbacks(**_: object) -> None:
+    applying.apply_callbacks()
+
+
+@shared_task(name=TaskName.SEND_REPLIES)
+def send_replies(**_: object) -> None:
+    replying.send_replies()
+
+
+@shared_task(name=TaskName.PRUNE_TRACKING)
+def prune_tracking(*, schedule: str, **_: object) -> None:
+    if schedules.claim_named_period(schedule):
+        prune()

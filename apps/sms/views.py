@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import structlog
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
 from django.db import DatabaseError
 from django.http import (
     HttpResponse,
@@ -15,13 +18,18 @@ from django.http import (
     JsonResponse,
     UnreadablePostError,
 )
+from django.http.multipartparser import MultiPartParserError
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from apps.brands.api.answering import error_body
+from apps.brands.api.clients import client_address
 from apps.brands.api.errors import ApiError
 from apps.brands.api.parsing import check_texts
+from apps.brands.models import ProviderAccount
 from apps.sms.api.events import MOST_ITEMS, answer
+from apps.sms.callbacks import reading as callback_reading
+from apps.sms.callbacks import receiving
 from apps.sms.models import EventSource, TrackingEvent
 from apps.sms.tracking import clicking, signatures
 from apps.sms.tracking.machines import is_machine
@@ -79,6 +87,44 @@ def receive_events(request: HttpRequest, token: str) -> JsonResponse:
         return _refused(503, "service_unavailable", "Not recorded. Deliver it again later.")
     log.info("events_received", source=source.pk, events=len(outcomes))
     return JsonResponse(answer(outcomes))
+
+
+@csrf_exempt  # the secret path is the authentication; leaving is all that it can bring about
+def receive_callback(request: HttpRequest, token: str) -> JsonResponse:
+    """What the provider tells of a number; answered when it is stored, and leaving obeyed."""
+    if request.method not in ("GET", "POST"):
+        return _refused(405, "method_not_allowed", "Call by GET or POST.")
+    try:
+        account = ProviderAccount.objects.filter(
+            webhook_token=token, kind=ProviderAccount.Kind.LIME
+        ).first()
+        if account is None or not _may_call(request):
+            return _refused(404, "not_found", "There is no such callback.")
+        told = callback_reading.read(_parameters(request))
+        new = receiving.receive(account=account, told=told)
+    except (callback_reading.BadCallbackError, RequestDataTooBig, TooManyFieldsSent) as error:
+        log.warning("callback_refused", error=type(error).__name__)
+        return _refused(400, "bad_callback", str(error))
+    except DatabaseError as error:
+        log.warning("callback_not_stored", error=type(error).__name__)
+        return _refused(503, "service_unavailable", "Not stored. Call again later.")
+    return JsonResponse({"received": True, "new": new})
+
+
+def _may_call(request: HttpRequest) -> bool:
+    if not settings.LIME_CALLBACK_NETWORKS:
+        return True
+    address = client_address(request)
+    return address is not None and any(
+        ip_address(address) in network for network in settings.LIME_CALLBACK_NETWORKS
+    )
+
+
+def _parameters(request: HttpRequest) -> dict[str, str]:
+    try:
+        return {**request.GET.dict(), **request.POST.dict()}
+    except (UnreadablePostError, MultiPartParserError):
+        raise callback_reading.BadCallbackError("The body did not arrive.") from None
 
 
 class _BadWebhookError(ApiError):

@@ -38,7 +38,7 @@ def meanings(texts: Iterable[str]) -> dict[str, list[Meaning]]:
 
     "PIZZA (71441-US)", as lists tell keywords, is read as "pizza".
     """
-    words = {_without_code(text) for text in texts} - {""}
+    words = {word_of(text) for text in texts} - {""}
     found: dict[str, list[Meaning]] = {}
     for row in Keyword.objects.filter(word__in=words):
         found.setdefault(row.word, []).append(Meaning(row.kind, row.brand_id, row.reply))
@@ -49,7 +49,7 @@ def meaning_for(
     text: str, brand_ids: Collection[int], known: dict[str, list[Meaning]]
 ) -> Meaning | None:
     """The brand's own row first, then the one for all; STOP before anything else."""
-    rows = known.get(_without_code(text), [])
+    rows = known.get(word_of(text), [])
     fitting = [one for one in rows if one.brand_id is None or one.brand_id in brand_ids]
     ranked = sorted(fitting, key=lambda one: (one.kind != STOP, one.brand_id is None))
     return ranked[0] if ranked else None
@@ -70,5 +70,6 @@ def obey(happenings: Collection[Happening]) -> None:
             )
 
 
-def _without_code(text: str) -> str:
+def word_of(text: str) -> str:
+    """The normalised word, without the short code that lists put behind it."""
     return normalise(text.partition("(")[0] if "(" in text else text)
