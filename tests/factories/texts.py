@@ -10,7 +10,14 @@ from factory.django import DjangoModelFactory
 
 from apps.brands.models import ProviderAccount
 from apps.sms import config
-from apps.sms.models import Subscriber, Subscription, TextCampaign, TextConfig, TextMessage
+from apps.sms.models import (
+    OptInList,
+    Subscriber,
+    Subscription,
+    TextCampaign,
+    TextConfig,
+    TextMessage,
+)
 from tests.factories.brands import BrandFactory, ProviderAccountFactory
 
 if TYPE_CHECKING:
@@ -68,7 +75,16 @@ class TextMessageFactory(DjangoModelFactory[TextMessage]):
 
 def open_sending(brand: Brand, **settings: Any) -> TextConfig:
     """Switches sending on for the station; `settings` go into the brand's row."""
-    TextConfig.objects.filter(brand=None).update(sending=True)
+    TextConfig.objects.update_or_create(brand=None, defaults={"sending": True})
     row, _ = TextConfig.objects.update_or_create(brand=brand, defaults=settings)
     config.forget()
     return row
+
+
+class OptInListFactory(DjangoModelFactory[OptInList]):
+    class Meta:
+        model = OptInList
+
+    brand = SubFactory(BrandFactory)
+    account = SubFactory(LimeAccountFactory)
+    list_id = Sequence(lambda n: f"{71441 + n}")

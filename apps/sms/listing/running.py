@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from enum import StrEnum
+from operator import attrgetter
 from typing import TYPE_CHECKING, cast
 
 import structlog
@@ -250,7 +251,10 @@ class _Attempt:
         self._end(State.DONE, leavers, **asdict(counts))
         ListReject.objects.filter(run__opt_in_list=self._list).delete()
         ListReject.objects.bulk_create(
-            [ListReject(run=self._run, **asdict(reject)) for reject in self._rejects],
+            [
+                ListReject(run=self._run, **asdict(reject))
+                for reject in sorted(self._rejects, key=attrgetter("line"))
+            ],
             batch_size=1000,
         )
         OptInList.objects.filter(pk=self._list.pk).update(last_run=self._run)
