@@ -7,9 +7,10 @@ The trigger keeps what changed in `brands_auditentry` (see `models.AuditEntry`);
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from django.db import migrations
+from django.db import connection, migrations
+from psycopg.types.json import Jsonb
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,3 +42,17 @@ def audit_table(
         f" FOR EACH ROW EXECUTE FUNCTION brands_audit({quoted})"
     )
     return [migrations.RunSQL([drop, create], drop)]
+
+
+def record_by_hand(
+    *, actor: str, subject: str, subject_id: int, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    """For what a person changes that is no row, such as a breaker which lives in the broker."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT brands_audit_partition(statement_timestamp())")
+        cursor.execute(
+            "INSERT INTO brands_auditentry"
+            " (at, actor, table_name, object_id, action, before, after)"
+            " VALUES (statement_timestamp(), %s, %s, %s, 'update', %s, %s)",
+            [actor, subject, str(subject_id), Jsonb(before), Jsonb(after)],
+        )

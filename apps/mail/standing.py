@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from apps.brands.audit import record_by_hand
 from apps.brands.models import ProviderAccount
 from apps.mail.clients import breaker_for, limiter_for
 
@@ -55,6 +56,15 @@ def reset_breaker(*, account_id: int, by: str) -> Standing:
     returned), only this process heard of it.
     """
     account = ProviderAccount.objects.get(pk=account_id)
-    standing = breaker_for(account).reset()
+    breaker = breaker_for(account)
+    before = breaker.look()
+    standing = breaker.reset()
+    record_by_hand(
+        actor=by,
+        subject="breaker",
+        subject_id=account_id,
+        before={"phase": before.phase},
+        after={"phase": standing.phase},
+    )
     log.warning("breaker_reset_by_hand", account=account_id, by=by)
     return standing

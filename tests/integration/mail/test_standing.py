@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from apps.brands.models import ProviderAccount
+from apps.brands.models import AuditEntry, ProviderAccount
 from apps.mail import standing
 from apps.mail.clients import breaker_for, limiter_for
 from apps.queues.breaking import Permit, Phase
@@ -60,7 +60,10 @@ def test_breaker_reset_by_hand_lets_calls_through(
 ) -> None:
     open_breaker(account, settings)
 
-    after = standing.reset_breaker(account_id=account.pk, by="anna")
+    after = standing.reset_breaker(account_id=account.pk, by="user:5 anna")
 
     assert after.phase is Phase.CLOSED
+    entry = AuditEntry.objects.get(table_name="breaker")
+    assert (entry.actor, entry.object_id) == ("user:5 anna", str(account.pk))
+    assert (entry.before, entry.after) == ({"phase": "open"}, {"phase": "closed"})
     assert isinstance(breaker_for(account).admit(), Permit)

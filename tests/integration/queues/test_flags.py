@@ -10,10 +10,13 @@ from django.core.cache import caches
 from django.db import DatabaseError
 from waffle.models import Switch
 
-from apps.queues import flags, holding, watermarks
+from apps.brands.models import AuditEntry
+from apps.queues import draining, flags, holding, watermarks
 from apps.queues.draining import Drainer
 from apps.queues.flags import FLAGS, Flag, is_on
 from apps.queues.models import Alert
+from apps.queues.names import TaskName
+from apps.queues.sweeping import Due
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +100,7 @@ def test_queue_is_not_held_where_holds_are_off(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_nothing_is_drained_where_draining_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Drainer, "_overdue", lambda *_: ["work"])
+    monkeypatch.setattr(draining, "due_now", lambda: [Due(TaskName.CLOSE_MAILINGS, 1, {}, 3600)])
     monkeypatch.setattr(Drainer, "_note_broker", lambda *_, **__: pytest.fail("it drains"))
     drainer = Drainer(wakers=None, after_seconds=10)  # type: ignore[arg-type]
     switch(Flag.DRAIN_WITHOUT_BROKER, on=False)
@@ -115,3 +118,10 @@ def test_watermarks_raise_nothing_where_alerts_are_off(monkeypatch: pytest.Monke
     switch(Flag.WATERMARK_ALERTS, on=True)
     watermarks.watch()
     assert Alert.objects.open().filter(kind="queue_depth").exists()
+
+
+def test_change_of_a_switch_is_in_the_audit_log() -> None:
+    switch(Flag.WATERMARK_ALERTS, on=False)
+
+    entry = AuditEntry.objects.filter(table_name="waffle_switch", action="update").get()
+    assert (entry.before, entry.after) == ({"active": True}, {"active": False})
