@@ -6,4 +6,8 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-application = get_wsgi_application()
+_django = get_wsgi_application()
+
+from apps.mail.intake import Intake  # noqa: E402 - needs the settings and apps to be there
+
+application = Intake(_django)

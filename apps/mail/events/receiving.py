@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,7 @@ import structlog
 from django.conf import settings
 from django.db import IntegrityError, ProgrammingError, connection, transaction
 
-from apps.brands.models import ProviderAccount
-from apps.mail.events.errors import MalformedEventError, UnknownEndpointError
+from apps.mail.events.errors import MalformedEventError
 from apps.mail.events.signatures import SvixHeaders, verify
 from apps.queues import partitions
 from apps.queues.enqueueing import enqueue
@@ -24,6 +23,8 @@ from apps.queues.names import TaskName
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from apps.mail.events.endpoints import Endpoint
+
 log = structlog.get_logger(__name__)
 
 EVENT_TABLE = "mail_deliveryevent"
@@ -31,7 +32,6 @@ TYPE_LIMIT = 60
 # Whoever is woken works off all that waits, so a burst of events needs no burst of wake-ups. The
 # sweeper finds what falls into the pause.
 WAKE_PAUSE_SECONDS = 0.5
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _TYPE = re.compile(rf"[!-~]{{1,{TYPE_LIMIT}}}")
 
 _woken_at = float("-inf")
@@ -48,25 +48,14 @@ class Event:
     payload: str
 
 
-def account_of(token: str) -> ProviderAccount:
-    """The account that receives its webhooks under `token`. Raises `UnknownEndpointError`."""
-    account = None
-    if _TOKEN.fullmatch(token):
-        account = ProviderAccount.objects.filter(webhook_token=token).first()
-    if account is None:
-        raise UnknownEndpointError("There is nothing here.")
-    return account
-
-
-def receive(*, account: ProviderAccount, headers: Mapping[str, str], body: bytes) -> bool:
+def receive(*, endpoint: Endpoint, headers: Mapping[str, str], body: bytes) -> bool:
     """Verifies and stores one webhook; False where it was stored before.
 
     Raises a `WebhookRefusedError` for anything the provider did not sign, or that is no event.
     """
     svix = SvixHeaders.of(headers)
-    secrets = (account.webhook_secret, account.previous_webhook_secret)
-    verify(body, svix, secrets=secrets, now=time.time())
-    return store(parse(body, account_id=account.pk, provider_event_id=svix.event_id))
+    verify(body, svix, secrets=endpoint.secrets, now=time.time())
+    return store(parse(body, account_id=endpoint.account_id, provider_event_id=svix.event_id))
 
 
 def parse(body: bytes, *, account_id: int, provider_event_id: str) -> Event:
@@ -134,7 +123,12 @@ def store(event: Event) -> bool:
 
 
 def _insert(event: Event, month: date) -> bool:
-    with transaction.atomic(), connection.cursor() as cursor:
+    """By itself the statement is its own transaction, and committed when it returns.
+
+    In a caller's transaction it must not spoil that one where it fails.
+    """
+    guard = transaction.atomic() if connection.in_atomic_block else nullcontext()
+    with guard, connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO mail_deliveryevent"
             "       (month, account_id, provider_event_id, type, occurred_at, payload)"

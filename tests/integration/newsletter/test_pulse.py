@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,8 @@ def told(number: int, *, start: int = 0, **more: Any) -> list[dict[str, Any]]:
 
 
 def post(brand: Brand, body: Any, *, scope: str = Scope.PULSE_WRITE) -> Any:
-    token = keys.issue(brand=brand, name=f"key {scope}", scopes=[scope], by="test").token
+    name = f"key {uuid.uuid4()}"
+    token = keys.issue(brand=brand, name=name, scopes=[scope], by="test").token
     return Client(raise_request_exception=False).post(
         "/api/pulse",
         orjson.dumps(body),

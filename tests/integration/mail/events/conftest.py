@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 
 from apps.mail.events import receiving
+from apps.mail.events.endpoints import endpoints
 from tests.integration.mail.conftest import make_house
 from tests.integration.mail.events.deliveries import SECRET
 
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
 
     from apps.brands.models import ProviderAccount
     from tests.integration.mail.conftest import House
+
+
+@pytest.fixture(autouse=True)
+def _endpoints_are_looked_up() -> None:
+    """As in a process that has just started."""
+    endpoints.forget()
 
 
 @pytest.fixture(autouse=True)

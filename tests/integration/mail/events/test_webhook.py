@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 from django.db import OperationalError, connection
 from django.test import Client
@@ -13,10 +16,13 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from apps.mail import webhooks
+from apps.mail import intake, webhooks
 from apps.mail.events import receiving
+from apps.mail.events.endpoints import KEPT_SECONDS, endpoints
+from apps.mail.intake import Intake
 from apps.mail.models import DeliveryEvent
 from apps.queues.names import TaskName
+from apps.sandbox.resend.webhooks import sign
 from tests.integration.mail.events.deliveries import PREVIOUS, SECRET, arrive, body, post
 
 if TYPE_CHECKING:
@@ -104,7 +110,7 @@ def test_same_event_id_of_another_account_is_another_event(
     assert DeliveryEvent.objects.count() == 2
 
 
-def test_storing_costs_one_look_up_and_one_insert(
+def test_storing_costs_one_insert_once_the_account_is_known(
     client: Client,
     account: ProviderAccount,
     django_assert_num_queries: DjangoAssertNumQueries,
@@ -118,6 +124,89 @@ def test_storing_costs_one_look_up_and_one_insert(
 
     words = [query["sql"].split()[0] for query in captured.captured_queries]
     assert words == ["SELECT", "SAVEPOINT", "INSERT", "RELEASE"]
+    with django_assert_num_queries(3):
+        post(client, account, body("email.sent"), event_id="msg_2")
+
+
+def test_new_secret_is_known_within_seconds(
+    client: Client, account: ProviderAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post(client, account, body("email.sent"))
+    account.webhook_secret, account.previous_webhook_secret = PREVIOUS, ""
+    account.save()
+
+    at_once = post(client, account, body("email.sent"), event_id="msg_2")
+    monkeypatch.setattr(endpoints, "_clock", lambda: time.monotonic() + KEPT_SECONDS)
+    later = post(client, account, body("email.sent"), event_id="msg_3")
+
+    assert (at_once.status_code, later.status_code) == (200, 401)
+
+
+def test_tokens_that_lead_nowhere_are_not_looked_up_again(
+    client: Client, account: ProviderAccount, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    account.webhook_token = "x" * 24
+    post(client, account, body("email.sent"))
+
+    with django_assert_num_queries(0):
+        assert post(client, account, body("email.sent")).status_code == 404
+
+
+def by_the_short_way(
+    account: ProviderAccount, content: bytes, *, method: str = "POST", secret: str = SECRET
+) -> tuple[str, dict[str, str], Any]:
+    """As gunicorn calls: status line, headers, body."""
+    timestamp = int(time.time())
+    told: list[Any] = []
+    environ = {
+        "REQUEST_METHOD": method,
+        "PATH_INFO": f"/webhooks/resend/{account.webhook_token}/",
+        "wsgi.input": io.BytesIO(content),
+        "HTTP_SVIX_ID": "msg_1",
+        "HTTP_SVIX_TIMESTAMP": str(timestamp),
+        "HTTP_SVIX_SIGNATURE": sign(secret, message_id="msg_1", timestamp=timestamp, body=content),
+    }
+    chunks = Intake(lambda *_: [b"passed on"])(environ, lambda *given: told.append(given))
+    [(status, headers)] = told
+    return status, dict(headers), orjson.loads(b"".join(chunks))
+
+
+def test_short_way_stores_and_refuses_like_the_view(account: ProviderAccount) -> None:
+    content = body("email.sent")
+
+    stored = by_the_short_way(account, content)
+    forged = by_the_short_way(account, content, secret=PREVIOUS)
+    looked = by_the_short_way(account, content, method="GET")
+
+    assert (stored[0], stored[2]) == ("200 OK", {"received": True})
+    assert DeliveryEvent.objects.get().payload.encode() == content
+    assert (forged[0], forged[2]["name"]) == ("401 Unauthorized", "invalid_signature")
+    assert (looked[0], looked[1]["Allow"]) == ("405 Method Not Allowed", "POST")
+    assert len(stored[1]["X-Correlation-ID"]) == 32
+
+
+def test_short_way_passes_everything_else_on() -> None:
+    passed = Intake(lambda *_: [b"passed on"])
+
+    assert list(passed({"PATH_INFO": "/admin/"}, lambda *_: None)) == [b"passed on"]
+
+
+def test_short_way_tries_again_on_a_new_connection(
+    account: ProviderAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert, tries, closed = receiving._insert, [], []
+
+    def away_at_first(event: Any, month: Any) -> bool:
+        tries.append(event)
+        if len(tries) == 1:
+            raise OperationalError("the connection is lost")
+        return insert(event, month)
+
+    monkeypatch.setattr(receiving, "_insert", away_at_first)
+    monkeypatch.setattr(intake.connection, "close", lambda: closed.append(True))
+
+    assert by_the_short_way(account, body("email.sent"))[0] == "200 OK"
+    assert closed == [True]
 
 
 def test_answer_needs_and_sets_no_cookie(account: ProviderAccount) -> None:
