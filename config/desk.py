@@ -13,6 +13,9 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         "Campaigns",
         (
             ("campaigns.Campaign", "campaign", "Campaigns"),
+            ("newsletter.Digest", "newspaper", "Digests"),
+            ("newsletter.Sequence", "conversion_path", "Sequences"),
+            ("newsletter.Enrolment", "directions_walk", "People in sequences"),
             ("mail.Template", "draft", "Templates"),
         ),
     ),
@@ -23,6 +26,7 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("contacts.Topic", "label", "Topics"),
             ("contacts.Suppression", "block", "Suppressions"),
             ("contacts.FileUpload", "upload_file", "Imports"),
+            ("newsletter.ContactSubmission", "forward_to_inbox", "Contact form"),
         ),
     ),
     (
@@ -42,6 +46,7 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("queues.Alert", "notifications_active", "Alerts"),
             ("queues.SchedulePeriod", "schedule", "Scheduled jobs"),
             ("waffle.Switch", "toggle_on", "Flags"),
+            ("newsletter.CacheInvalidation", "cached", "Cache invalidations"),
         ),
     ),
     (
@@ -49,6 +54,7 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         (
             ("brands.Brand", "storefront", "Brands"),
             ("brands.Sender", "alternate_email", "Senders"),
+            ("newsletter.JoiningRules", "how_to_reg", "Joining rules"),
             ("brands.ProviderAccount", "cloud", "Provider accounts"),
             ("brands.ApiKey", "key", "API keys"),
             ("station.WebhookEndpoint", "webhook", "Webhooks"),

@@ -44,7 +44,5 @@ class CountView(PublicViewSet):
         brand = self.asked_brand(request.query_params.get("brand", ""), needs_origin=False)
         if request.auth is None and not rules.rules_of(brand).shows_count:
             raise PermissionDenied("The brand does not tell how many subscribe.")
-        return Response(
-            CountSerializer({"subscribers": count_subscribers(brand)}).data,
-            headers={"Cache-Control": f"public, max-age={settings.COUNT_CACHE_SECONDS}"},
-        )
+        self.headers["Cache-Control"] = f"public, max-age={settings.COUNT_CACHE_SECONDS}"
+        return Response(CountSerializer({"subscribers": count_subscribers(brand)}).data)
