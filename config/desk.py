@@ -26,6 +26,8 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("contacts.Topic", "label", "Topics"),
             ("contacts.Suppression", "block", "Suppressions"),
             ("contacts.FileUpload", "upload_file", "Imports"),
+            ("newsletter.Tier", "stairs", "Tiers"),
+            ("newsletter.ScoreRule", "calculate", "Score rules"),
             ("newsletter.ContactSubmission", "forward_to_inbox", "Contact form"),
         ),
     ),
@@ -36,6 +38,7 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("mail.Message", "mail", "Recipients"),
             ("mail.Batch", "stacked_email", "Batches"),
             ("mail.DeliveryEvent", "move_to_inbox", "Delivery events"),
+            ("mail.MachineRule", "smart_toy", "Machines"),
         ),
     ),
     (

@@ -10,6 +10,7 @@ from django.db.models import Count
 
 from apps.mail.results import progress_of
 from apps.newsletter.models import Enrolment, StepMail, StepMailing
+from apps.newsletter.models.digests import Weekday
 
 if TYPE_CHECKING:
     from apps.mail.results import Progress
@@ -35,6 +36,11 @@ class StepStanding:
     unknown: int
     exited: int
     goals: int
+
+    @property
+    def weekdays(self) -> str:
+        """`Mon, Tue`."""
+        return ", ".join(Weekday(day).label[:3] for day in sorted(self.step.weekdays))
 
 
 @dataclass(frozen=True)

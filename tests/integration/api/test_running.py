@@ -37,7 +37,7 @@ def test_digest_is_started_once_a_week(house: House, shop: Caller) -> None:
 def test_digest_of_another_brand_is_not_known(other_house: House, shop: Caller) -> None:
     digest(other_house, slug="weekly")
 
-    assert shop.post("email/digest", {"digest": "weekly"}).status == 400
+    assert shop.post("email/digest", {"digest": "weekly"}).status == 422
     assert shop.post("email/digest").body["issues"] == []
     assert not DigestIssue.objects.exists()
 
