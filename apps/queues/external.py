@@ -10,6 +10,7 @@ a budget of failures in a row, after which it is a dead letter.
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
@@ -18,9 +19,12 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from apps.queues import figures
 from apps.queues.correlation import HEADER as CORRELATION_HEADER
 from apps.queues.correlation import correlation_id
+from apps.queues.endings import Outcome
 from apps.queues.errors import ExternalQueueError, UnknownQueueError
+from apps.queues.models import QueueStanding
 from apps.queues.names import TaskName
 from apps.queues.outbound import OutboundError, Transport
 from apps.queues.registry import EXTERNAL_QUEUES
@@ -71,17 +75,45 @@ def work_off(
     if endpoint is None:
         return WorkedOff(0, None)
     seconds = min(spec.total_seconds, deadline_seconds or spec.total_seconds)
+    started = time.monotonic()
     try:
         answer = _call(endpoint, seconds, limit)
     except OutboundError as error:
+        _note_failure(queue, started, type(error).__name__)
         raise ExternalQueueError(f"{queue}: {error}", attempts=spec.attempts) from error
     worked = _read(answer)
     if worked is None:
+        _note_failure(queue, started, f"status {answer.status}")
         text = f"{queue}: status {answer.status}, or an answer without a count"
         raise ExternalQueueError(text, attempts=spec.attempts)
+    _note(queue, worked, started)
     log.info("external_queue_worked", queue=queue, processed=worked.processed,
              queue_length=worked.queue_length, latency_ms=round(answer.latency_ms, 1))  # fmt: skip
     return worked
+
+
+def _note(queue: str, worked: WorkedOff, started: float) -> None:
+    """The health of the other system's queue: when it was worked last, and what waits there."""
+    figures.note_units(queue, worked.processed)
+    figures.note_task(
+        queue=queue,
+        task=TaskName.WORK_EXTERNAL,
+        outcome=figures.DONE,
+        seconds=time.monotonic() - started,
+    )
+    QueueStanding.objects.update_or_create(
+        queue=queue, defaults={"told_length": worked.queue_length}
+    )
+
+
+def _note_failure(queue: str, started: float, error: str) -> None:
+    figures.note_task(
+        queue=queue,
+        task=TaskName.WORK_EXTERNAL,
+        outcome=Outcome.RETRIED.value,
+        seconds=time.monotonic() - started,
+        error=error,
+    )
 
 
 def due_external() -> Iterable[Due]:

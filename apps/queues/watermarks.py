@@ -21,7 +21,7 @@ from apps.queues.breaking import Phase
 from apps.queues.flags import Flag, is_on
 from apps.queues.health.reading import read_health
 from apps.queues.health.reports import UNKNOWN
-from apps.queues.registry import QUEUES
+from apps.queues.registry import EXTERNAL_QUEUES, QUEUES
 from apps.queues.schedules import SCHEDULES, unclaimed_periods
 
 if TYPE_CHECKING:
@@ -137,7 +137,8 @@ def _findings(health: Health) -> Iterator[Finding]:
 
 
 def _of_queue(one: QueueHealth, health: Health) -> Iterator[Finding]:
-    marks, name = QUEUES[one.queue].watermarks, one.queue
+    name = one.queue
+    marks = (QUEUES[name] if name in QUEUES else EXTERNAL_QUEUES[name]).watermarks
     length, letters = one.queue_length, one.dead_letters
     yield Finding(QUEUE_DEPTH, name, length, marks.depth, f"{length} wait in {name}")
     age = one.oldest_due_seconds or 0.0

@@ -38,6 +38,8 @@ class QueueStanding(models.Model):
     last_error = models.CharField(max_length=200, db_default="")
     # Work has been due at every look since then; kept by the watch over the watermarks.
     due_since = models.DateTimeField(null=True)
+    # Of a queue of another system: what waits there, as its last answer told.
+    told_length = models.PositiveIntegerField(null=True)
 
     class Meta:
         verbose_name = "health of a queue"

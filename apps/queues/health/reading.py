@@ -21,7 +21,7 @@ from apps.queues.health.reports import (
 )
 from apps.queues.holding import holds
 from apps.queues.models import Alert
-from apps.queues.registry import QUEUES
+from apps.queues.registry import EXTERNAL_QUEUES, QUEUES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -55,12 +55,13 @@ class Record:
     tasks_per_minute: float = 0.0
     units_per_minute: float = 0.0
     failures_last_hour: int = 0
+    told_length: int | None = None
 
 
 _RECORDS = """
 SELECT standing.queue, last_success_at, last_failure_at, error_streak, last_error, due_since,
        coalesce(lately.tasks, 0)::float / 5, coalesce(lately.units, 0)::float / 5,
-       coalesce(lately.failed, 0)
+       coalesce(lately.failed, 0), told_length
   FROM queues_queuestanding standing
   LEFT JOIN LATERAL (
        SELECT sum(one.done + one.failed) FILTER (WHERE one.minute BETWEEN first AND last) AS tasks,
@@ -108,7 +109,10 @@ def read_health() -> Health:
         rows = _nothing_known()
     return Health(
         read_at=rows.now,
-        queues={name: _queue_health(name, rows, shared) for name in QUEUES},
+        queues={
+            **{name: _queue_health(name, rows, shared) for name in QUEUES},
+            **{name: _external_health(name, rows) for name in EXTERNAL_QUEUES},
+        },
         accounts=shared.accounts,
         alerts=rows.alerts,
         warnings=tuple(inquiry.warnings),
@@ -219,6 +223,27 @@ def _queue_health(name: str, rows: _Rows, shared: _Shared) -> QueueHealth:
         accounts=tuple(one for one in accounts if name in one.queues),
         alerts=tuple(one for one in alerts if one.subject == name),
         warnings=tuple(rows.warnings.get(name, ())),
+    )
+
+
+def _external_health(name: str, rows: _Rows) -> QueueHealth:
+    """A queue of another system: what its answers told, and how calling it goes."""
+    record: Record | None = None if rows.records == UNKNOWN else rows.records.get(name, Record())
+    alerts = () if rows.alerts == UNKNOWN else rows.alerts
+    told = record.told_length if record else None
+    return QueueHealth(
+        queue=name,
+        purpose=EXTERNAL_QUEUES[name].purpose,
+        queue_length=UNKNOWN if told is None else told,
+        oldest_due_seconds=None,
+        in_progress=UNKNOWN,
+        wake_ups=0,
+        **_record_figures(record),
+        dead_letters=_pick(rows.dead_letters, name, 0),
+        hold=None,
+        accounts=(),
+        alerts=tuple(one for one in alerts if one.subject == name),
+        warnings=(),
     )
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import threading
 import time
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from apps.queues import external, registry
+from apps.queues import external, figures, registry, watermarks
 from apps.queues.base_task import StationTask
 from apps.queues.errors import ExternalQueueError, UnknownQueueError
 from apps.queues.external import WorkedOff, due_external, work_off, work_scheduled
-from apps.queues.models import SchedulePeriod
+from apps.queues.health.reading import read_health
+from apps.queues.health.reports import UNKNOWN
+from apps.queues.models import Alert, SchedulePeriod
 from apps.queues.names import TaskName
 from apps.queues.registry import Endpoint, ExternalQueueSpec, Watermarks
 from apps.queues.schedules import end_run
@@ -150,3 +153,31 @@ def test_call_that_failed_frees_its_interval(elsewhere: type[Elsewhere]) -> None
 
     assert not SchedulePeriod.objects.exists()
     assert len(list(due_external())) == 1
+
+
+def test_health_tells_what_the_other_system_told(elsewhere: type[Elsewhere]) -> None:
+    never_called = read_health().queues[QUEUE]
+    elsewhere.answer = b'{"processed": 2, "queue_length": 30}'
+    work_off(queue=QUEUE)
+    figures.write()
+    worked = read_health().queues[QUEUE]
+    elsewhere.status = 503
+    with pytest.raises(ExternalQueueError):
+        work_off(queue=QUEUE)
+    figures.write()
+    failing = read_health().queues[QUEUE]
+
+    assert (never_called.queue_length, never_called.last_success_at) == (UNKNOWN, None)
+    assert (worked.queue_length, worked.error_streak) == (30, 0)
+    assert isinstance(worked.last_success_at, datetime)
+    assert (failing.queue_length, failing.error_streak) == (30, 1)
+    assert failing.last_error == "status 503"
+
+
+def test_backlog_of_another_system_raises_an_alert(elsewhere: type[Elsewhere]) -> None:
+    elsewhere.answer = b'{"processed": 2, "queue_length": 1000000}'
+    work_off(queue=QUEUE)
+
+    watermarks.watch()
+
+    assert Alert.objects.open().filter(kind="queue_depth", subject=QUEUE).exists()

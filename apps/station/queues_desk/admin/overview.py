@@ -107,7 +107,7 @@ def _queue_row(one: QueueHealth) -> dict[str, Any]:
         "letters": _number(one.dead_letters),
         "letters_url": f"{letters}?queue__exact={one.queue}",
         "rate": _rate(one),
-        "waits_for": QUEUES[one.queue].waits_for,
+        "waits_for": QUEUES[one.queue].waits_for if one.queue in QUEUES else "",
         "hold": hold,
         "hold_words": HOLDS[hold.phase] if hold else "",
     }
