@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import pages, people, queues, sending
+from tests.benchmarks import lists, pages, people, queues, sending, texts
 from tests.rows import Row, add_to, print_table
 
 if TYPE_CHECKING:
@@ -20,11 +20,16 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "hundreds-limited": sending.hundreds_limited,
     "forty-thousand-lifted": sending.forty_thousand_lifted,
     "forty-thousand-limited": sending.forty_thousand_limited,
+    "texts-fixed": texts.texts_fixed,
+    "texts-jittered": texts.texts_jittered,
+    "texts-whole": texts.texts_whole,
+    "texts-enqueueing": texts.texts_enqueueing,
     "suppression": people.suppression,
     "dry-run": people.dry_run,
     "statements": people.statements,
     "audience": people.audience,
     "imports": people.imports,
+    "lists": lists.lists,
     "empty-tasks": queues.empty_tasks,
     "enqueueing": queues.enqueueing,
     "limiter": queues.limiter,

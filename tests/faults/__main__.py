@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.faults import named_points, queue_faults, under_fire
+from tests.faults import named_points, queue_faults, texts, under_fire
 from tests.rows import Row, add_to, print_table
 
 if TYPE_CHECKING:
@@ -34,6 +34,12 @@ def _named_points(_seed: int) -> list[Row]:
     return named_points.run(recipients=2_000, kills=3)
 
 
+def _texts(seed: int) -> list[Row]:
+    return texts.run(
+        texts.Plan(texts=40_000, worker_kills=50, broker_restarts=2, database_crashes=1, seed=seed)
+    )
+
+
 def _guards(_seed: int) -> list[Row]:
     from tests.faults import guards
 
@@ -43,6 +49,7 @@ def _guards(_seed: int) -> list[Row]:
 SCENARIOS: dict[str, Callable[[int], list[Row]]] = {
     "under-fire": _under_fire,
     "named-points": _named_points,
+    "texts": _texts,
     **queue_faults.LONG,
     "guards": _guards,
 }

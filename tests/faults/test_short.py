@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from tests.faults import named_points, queue_faults, under_fire
+from tests.faults import named_points, queue_faults, texts, under_fire
 from tests.rows import Row, print_table
 
 pytestmark = pytest.mark.slow
@@ -52,3 +52,22 @@ def test_faults_of_queues_lose_and_double_nothing_and_heal() -> None:
     rows = queue_faults.run(queue_faults.SHORT, recipients=queue_faults.SHORT_RECIPIENTS, seed=seed)
 
     assert_all_hold(f"faults of queues, seed {seed}", rows)
+
+
+@pytest.mark.timeout(420)
+def test_texts_under_fire_reach_nobody_twice_and_the_ledgers_agree() -> None:
+    seed = random.SystemRandom().randrange(10**6)
+    print(f"seed {seed}")
+
+    rows = texts.run(
+        texts.Plan(
+            texts=3_000,
+            worker_kills=3,
+            broker_restarts=1,
+            database_crashes=1,
+            seed=seed,
+            deadline_seconds=300,
+        )
+    )
+
+    assert_all_hold(f"texts under fire, seed {seed}", rows)

@@ -147,7 +147,9 @@ def claim_chunk(*, account_id: int) -> Chunk | None:
     if not rows:
         return None
     first = rows[0]
-    chunk = Chunk(*first[:5], brand=BrandFacts(*first[5:11]))
+    chunk_id, fence, local_day, attempts, correlation_id = first[:5]
+    brand = BrandFacts(*first[5:11])
+    chunk = Chunk(chunk_id, fence, local_day, attempts, correlation_id, brand)
     chunk.texts = [_text(row[11:]) for row in rows if row[11] is not None]
     chunk.left = len(chunk.texts)
     return chunk

@@ -94,10 +94,7 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserUpgrade:
             self.give_up("garbled")
         except httptools.HttpParserError:
-            if self.exchange is not None:
-                self.give_up("garbled")
-            else:  # bytes after a whole answer
-                self.close()
+            self.give_up("garbled")  # after a whole answer there is nothing left to give up
 
     def eof_received(self) -> bool:
         """Some servers end an answer by ending the connection; no other end is a whole answer."""

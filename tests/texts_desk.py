@@ -1,0 +1,43 @@
+"""What a station's desk does for harnesses of texts; imported in the desk's process only."""
+
+from __future__ import annotations
+
+from django.core.management import call_command
+
+from apps.brands.models import Brand, ProviderAccount
+from apps.queues.enqueueing import publish
+from apps.queues.names import TaskName
+from apps.sms.models import TextCampaign, TextConfig, TextMessage
+
+
+def migrate() -> None:
+    call_command("migrate", verbosity=0, interactive=False)
+
+
+def create_texts(*, user: str, api_id: str) -> dict[str, int]:
+    """A brand with an account at Lime, a running campaign and a message; sending stays off."""
+    brand = Brand.objects.create(slug="harbour", name="The Harbour Company")
+    account = ProviderAccount.objects.create(
+        kind=ProviderAccount.Kind.LIME, name="lime", username=user, api_key=api_id
+    )
+    TextConfig.objects.create(brand=brand, account=account, shortcode="71441")
+    campaign = TextCampaign.objects.create(brand=brand, name="Spring", state="running")
+    message = TextMessage.objects.create(
+        campaign=campaign, brand=brand, body="Hello {{ subscriber.first_name }}, the ships are in."
+    )
+    return {
+        "brand": brand.pk,
+        "account": account.pk,
+        "campaign": campaign.pk,
+        "message": message.pk,
+    }
+
+
+def wake(*, account: int, copies: int) -> int:
+    """Publishes wake-ups; how many the broker took."""
+    return publish(
+        TaskName.SEND_TEXTS,
+        ids={"account_id": account},
+        correlation="the-harness",
+        copies=copies,
+    )
