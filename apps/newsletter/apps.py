@@ -36,6 +36,8 @@ class NewsletterConfig(AppConfig):
     def _register_engagement(self) -> None:
         from django.conf import settings
 
+        from apps.contacts.admin.sections import register_section
+        from apps.newsletter.admin import engagement_section
         from apps.newsletter.engagement import recomputing, touched
         from apps.newsletter.pulse import letters, storing
         from apps.queues.dead_letters import register_brand_of, register_redrive
@@ -44,6 +46,7 @@ class NewsletterConfig(AppConfig):
         from apps.queues.partitions import MonthlyTable, register_monthly_table
         from apps.queues.sweeping import register_due_source
 
+        register_section(engagement_section.SECTION)
         register_due_source("newsletter.pulse", storing.due_calls)
         register_due_source("newsletter.touched", touched.due_touched)
         register_due_source("newsletter.recomputing", recomputing.due_runs)

@@ -17,7 +17,7 @@ TOP, BOTTOM = 14, 18
 # Which figures share a scale, under a title.
 _GROUPS = (
     ("Sent and delivered", (("sent", "sent"), ("delivered", "delivered"))),
-    ("Opened and clicked", (("opened", "opened"), ("clicked", "clicked"))),
+    ("Opened and clicked by people", (("opened", "opened"), ("clicked", "clicked"))),
     ("Bounced and complained", (("bounced", "bounced"), ("complained", "complained"))),
 )
 

@@ -13,6 +13,7 @@ from apps.campaigns.models import Campaign
 from apps.mail.admin.live import advice, look, state_label
 from apps.mail.models import Mailing
 from apps.mail.reports import figures
+from apps.mail.reports.wording import KINDS
 from apps.mail.results import progress_of
 from apps.station.desk.charts import charts
 from apps.station.desk.waiting import mailing_url, waiting_for_a_person
@@ -26,7 +27,18 @@ DAYS = 30
 SHOWN_RUNNING = 10
 SHOWN_SCHEDULED = 10
 SHOWN_RESULTS = 8
-_SHOWN_KINDS = ("sent", "delivered", "opened", "clicked", "bounced", "complained", "failed")
+_SHOWN_KINDS = (
+    "sent",
+    "delivered",
+    "opened",
+    "clicked",
+    "auto_opened",
+    "auto_clicked",
+    "bounced",
+    "complained",
+    "failed",
+)
+_HEADINGS = [KINDS.get(kind, kind) for kind in _SHOWN_KINDS]
 _OVER = (Mailing.State.COMPLETED, Mailing.State.CANCELLED)
 
 
@@ -45,7 +57,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         results=_results(seen),
         charts=charts(days),
         days=_table(days),
-        day_kinds=_SHOWN_KINDS,
+        day_kinds=_HEADINGS,
     )
     return context
 
@@ -110,7 +122,7 @@ def _cells(numbers: dict[str, int]) -> list[tuple[str, str, str]]:
     sent = numbers.get("sent", 0)
     return [
         (
-            kind,
+            KINDS.get(kind, kind),
             f"{numbers.get(kind, 0):,}",
             f"{100 * numbers.get(kind, 0) / sent:.1f} %"
             if sent and kind not in ("sent", "failed")
