@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 PREFERRED_PORT = 8000
 ADMIN = "admin"
 SANDBOX_SWITCH = "FLUX_RESEND_SANDBOX"
+LIME_SWITCH = "FLUX_LIME_SANDBOX"
+LIME_USER = "station"
 _WEB_SECONDS = 180.0  # everything starts at once, on as little as one core
 _OFF = frozenset({"off", "0", "false", "no"})
 _ON = frozenset({"on", "1", "true", "yes", ""})
@@ -69,6 +71,8 @@ class Addresses:
     broker: str
     flower: str = ""
     flower_password: str = field(default="", repr=False)
+    lime: str = ""
+    lime_key: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +85,14 @@ class Plan:
     addresses: Addresses
 
 
-def wants_sandbox(environment: Mapping[str, str]) -> bool:
-    """Whether mails go to a stand-in provider: unless switched off, or an address is given."""
-    switch = environment.get(SANDBOX_SWITCH, "").strip().lower()
-    if switch not in _ON | _OFF:
-        raise StationError(f"{SANDBOX_SWITCH} is {switch!r}; expected on or off")
-    return switch not in _OFF and not environment.get("RESEND_API_URL", "").strip()
+def wants_sandbox(
+    environment: Mapping[str, str], *, switch: str = SANDBOX_SWITCH, address: str = "RESEND_API_URL"
+) -> bool:
+    """Whether a stand-in takes a provider's place: unless switched off, or `address` is given."""
+    value = environment.get(switch, "").strip().lower()
+    if value not in _ON | _OFF:
+        raise StationError(f"{switch} is {value!r}; expected on or off")
+    return value not in _OFF and not environment.get(address, "").strip()
 
 
 def sandbox_program(*, port: int, secrets: Secrets, folder: str) -> Program:
@@ -97,6 +103,20 @@ def sandbox_program(*, port: int, secrets: Secrets, folder: str) -> Program:
             *("python", "-m", "apps.sandbox", "resend", "--host", LOOPBACK, "--port", str(port)),
             *("--log", f"{folder}/sandbox/accepted.jsonl"),
             *("--account", f"station:{secrets.sandbox_key}", "--domain", _SANDBOX_DOMAIN),
+        ),
+        tier=PROVIDER_TIER,
+        folder=PROJECT,
+    )
+
+
+def lime_program(*, port: int, secrets: Secrets, folder: str) -> Program:
+    """The stand-in for Lime, its log in the instance's folder."""
+    return Program(
+        name="lime-sandbox",
+        command=(
+            *("python", "-m", "apps.sandbox", "lime", "--host", LOOPBACK, "--port", str(port)),
+            *("--log", f"{folder}/lime/accepted.jsonl"),
+            *("--user", f"{LIME_USER}:{secrets.lime_sandbox_key}"),
         ),
         tier=PROVIDER_TIER,
         folder=PROJECT,
@@ -159,6 +179,11 @@ def make_plan(
         environment["RESEND_API_URL"] = f"http://{LOOPBACK}:{sandbox_port}"
         folder = str(instance.folder)
         extra += (sandbox_program(port=sandbox_port, secrets=secrets, folder=folder),)
+    is_lime_sandboxed = wants_sandbox(present, switch=LIME_SWITCH, address="LIME_API_URL")
+    if is_lime_sandboxed:
+        lime_port = free_port()
+        environment["LIME_API_URL"] = f"http://{LOOPBACK}:{lime_port}"
+        extra += (lime_program(port=lime_port, secrets=secrets, folder=str(instance.folder)),)
     environment = with_our_python(environment)
     base = environment["PUBLIC_BASE_URL"].rstrip("/")
     return Plan(
@@ -175,6 +200,8 @@ def make_plan(
             admin_password=secrets.admin_password,
             flower_password=secrets.flower_password,
             sandbox_key=secrets.sandbox_key if is_sandboxed else "",
+            lime=environment["LIME_API_URL"] if is_lime_sandboxed else "",
+            lime_key=secrets.lime_sandbox_key if is_lime_sandboxed else "",
             database=_where(servers.postgres, "DATABASE_URL"),
             broker=_where(servers.valkey, "REDIS_URL"),
         ),

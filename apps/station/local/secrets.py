@@ -53,6 +53,7 @@ class Secrets:
     flower_password: str = field(default_factory=_word)
     sandbox_key: str = field(default_factory=_resend_key)
     sandbox_webhook_secret: str = field(default_factory=_webhook_secret)
+    lime_sandbox_key: str = field(default_factory=_word)
 
 
 def kept_secrets(path: Path) -> Secrets:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from apps.station.local.keeping import LIME_USER
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -47,6 +49,8 @@ def print_addresses(addresses: Addresses) -> None:
         "  as": f"{addresses.admin_user}:{addresses.flower_password}" if addresses.flower else "",
         "sandbox": addresses.sandbox or "off: mails go to the real provider",
         "  API key": addresses.sandbox_key,
+        "lime": addresses.lime or "off: texts go to the real provider",
+        "  API id": f"{addresses.lime_key} (user {LIME_USER})" if addresses.lime else "",
         "database": addresses.database,
         "broker": addresses.broker,
     }

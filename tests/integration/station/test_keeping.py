@@ -72,7 +72,7 @@ def test_every_program_runs(addresses: keeping.Addresses, var: Path) -> None:
     running = _await_running(var)
 
     expected = {one.name for one in procfile.programs({"PORT": "1", "FLUX_VAR_DIR": "/"})}
-    own = {"postgres", "valkey", "resend-sandbox", "watchdog", "flower"}
+    own = {"postgres", "valkey", "resend-sandbox", "lime-sandbox", "watchdog", "flower"}
     assert set(running) == expected | own
 
 

@@ -44,4 +44,6 @@ def test_addresses_say_when_mails_are_real(capsys: pytest.CaptureFixture[str]) -
         )
     )
 
-    assert "off: mails go to the real provider" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "off: mails go to the real provider" in shown
+    assert "off: texts go to the real provider" in shown
