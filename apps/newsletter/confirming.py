@@ -17,7 +17,7 @@ from apps.mail.links import InvalidLinkError
 from apps.newsletter import join_mails, rules
 from apps.newsletter.confirm_links import read_token
 from apps.newsletter.models import OptIn
-from apps.newsletter.noticing import membership_changed
+from apps.newsletter.noticing import contact_joined
 from apps.queues.correlation import correlation_id
 
 if TYPE_CHECKING:
@@ -102,5 +102,5 @@ def _subscribe(opt_in: OptIn, ip: str | None) -> None:
     for topic_id in wanted.order_by("pk").values_list("pk", flat=True):
         subscribing.opt_in_to_topic(contact_id=contact.pk, topic_id=topic_id, evidence=evidence)
     OptIn.objects.filter(pk=opt_in.pk).update(confirmed_at=now)
-    membership_changed(contact_id=contact.pk, brand_id=contact.brand_id)
+    contact_joined(contact_id=contact.pk, brand_id=contact.brand_id)
     join_mails.welcome(rules.rules_of(contact.brand), contact, opt_in)

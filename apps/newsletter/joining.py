@@ -14,7 +14,7 @@ from apps.contacts.addresses import normalise
 from apps.contacts.models import Contact, ContactStatus, TopicSubscription
 from apps.newsletter import join_mails, rules
 from apps.newsletter.models import OptIn
-from apps.newsletter.noticing import contact_changed, membership_changed
+from apps.newsletter.noticing import contact_changed, contact_joined
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -96,7 +96,7 @@ def _join_at_once(wish: _Wish, known: Contact | None) -> Joined:
     if known is None or known.status == ContactStatus.PENDING:
         _write_details(done.contact_id, wish.details, evidence)
     opt_in = keep_wish(done.contact_id, wish.topics, evidence, is_confirmed=True)
-    membership_changed(contact_id=done.contact_id, brand_id=chosen.brand_id)
+    contact_joined(contact_id=done.contact_id, brand_id=chosen.brand_id)
     join_mails.welcome(chosen, Contact.objects.get(pk=done.contact_id), opt_in)
     return Joined(Joining.JOINED, done.contact_id)
 

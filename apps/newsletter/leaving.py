@@ -17,7 +17,7 @@ from apps.contacts.errors import UnknownContactError
 from apps.contacts.models import Contact, ContactStatus
 from apps.mail.links import read_token
 from apps.mail.models import Mailing
-from apps.newsletter.noticing import membership_changed
+from apps.newsletter.noticing import contact_left
 from apps.queues.correlation import correlation_id
 
 if TYPE_CHECKING:
@@ -94,5 +94,5 @@ def _unsubscribe(contact_id: int, evidence: subscribing.Evidence) -> bool:
         changed = subscribing.unsubscribe(contact_id=contact_id, evidence=evidence)
         if changed:
             brand_id = Contact.objects.values_list("brand_id", flat=True).get(pk=contact_id)
-            membership_changed(contact_id=contact_id, brand_id=brand_id)
+            contact_left(contact_id=contact_id, brand_id=brand_id)
     return changed

@@ -15,7 +15,7 @@ from apps.contacts.editing import topic_states
 from apps.contacts.models import ConsentSource, Contact, ContactStatus, Topic, TopicState
 from apps.contacts.subscribing import Evidence
 from apps.mail.links import InvalidLinkError, Purpose, read_token
-from apps.newsletter.noticing import contact_changed, membership_changed
+from apps.newsletter.noticing import contact_changed, contact_joined, contact_left
 from apps.newsletter.problems import NewsletterError
 from apps.queues.correlation import correlation_id
 
@@ -152,7 +152,8 @@ def _pause(contact_id: int, *, pause: bool, evidence: Evidence) -> None:
 def _belong(contact: Contact, *, belong: bool, evidence: Evidence) -> None:
     turn = subscribing.confirm if belong else subscribing.unsubscribe
     if turn(contact_id=contact.pk, evidence=evidence):
-        membership_changed(contact_id=contact.pk, brand_id=contact.brand_id)
+        tell = contact_joined if belong else contact_left
+        tell(contact_id=contact.pk, brand_id=contact.brand_id)
 
 
 def _evidence(found: Preferences, ip: str | None) -> Evidence:

@@ -43,6 +43,7 @@ _TONES = {
     CacheInvalidation.State.DONE: "success",
     CacheInvalidation.State.DEAD: "danger",
 }
+_LABELS = {str(state.label): tone for state, tone in _TONES.items()}
 
 
 class JoiningRulesForm(ModelForm):
@@ -122,7 +123,9 @@ class MailActionInline(BrandScopedInline):
             db_field, request, **kwargs
         )
         match = request.resolver_match
-        rules = JoiningRules.objects.filter(pk=match.kwargs.get("object_id") if match else None)
+        rules = JoiningRules.objects.filter(
+            pk=str(match.kwargs.get("object_id", 0) if match else 0)
+        )
         if field is not None and field.queryset is not None and db_field.name == "template":
             field.queryset = field.queryset.filter(brand__in=rules.values("brand"))
         return field
@@ -192,9 +195,9 @@ class ContactSubmissionAdmin(ReadOnlyAdmin):
     )
     readonly_fields = ("shown_state",)
 
-    @display(description="state", label={str(state.label): tone for state, tone in _TONES.items()})
+    @display(description="state", label=_LABELS)  # type: ignore[untyped-decorator]
     def shown_state(self, submission: ContactSubmission) -> str:
-        return str(submission.get_state_display())
+        return submission.get_state_display()
 
     @admin.action(description="Forward what was held")
     def forward(self, request: HttpRequest, rows: QuerySet[ContactSubmission]) -> None:
@@ -244,9 +247,9 @@ class CacheInvalidationAdmin(ReadOnlyAdmin):
     )
     readonly_fields = ("shown_state", "shown_tags")
 
-    @display(description="state", label={str(state.label): tone for state, tone in _TONES.items()})
+    @display(description="state", label=_LABELS)  # type: ignore[untyped-decorator]
     def shown_state(self, row: CacheInvalidation) -> str:
-        return str(row.get_state_display())
+        return row.get_state_display()
 
     @admin.display(description="tags")
     def shown_tags(self, row: CacheInvalidation) -> str:

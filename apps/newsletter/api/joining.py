@@ -24,6 +24,7 @@ from apps.contacts.subscribing import Evidence
 from apps.mail.links import InvalidLinkError, Purpose, read_token
 from apps.newsletter import confirming, join_requests, leaving, preferences
 from apps.newsletter.api.public import (
+    NO_SUCH_LINK,
     LinkViewSet,
     PublicViewSet,
     UnknownLinkError,
@@ -176,7 +177,7 @@ class ConfirmView(LinkViewSet):
     @extend_schema(
         operation_id="email_confirm_look",
         parameters=[TOKEN],
-        responses={200: ConfirmationSerializer},
+        responses={200: ConfirmationSerializer, 404: NO_SUCH_LINK},
         summary="Look at a confirmation link",
     )
     def retrieve(self, _request: Request) -> Response:
@@ -186,7 +187,7 @@ class ConfirmView(LinkViewSet):
     @extend_schema(
         operation_id="email_confirm",
         request=TokenSerializer,
-        responses={200: ConfirmationSerializer},
+        responses={200: ConfirmationSerializer, 404: NO_SUCH_LINK},
         summary="Confirm a subscription",
     )
     def create(self, _request: Request) -> Response:
@@ -249,7 +250,7 @@ class PreferencesView(LinkViewSet):
     @extend_schema(
         operation_id="email_preferences_look",
         parameters=[TOKEN],
-        responses={200: PreferencesSerializer},
+        responses={200: PreferencesSerializer, 404: NO_SUCH_LINK},
         summary="What somebody has chosen",
     )
     def retrieve(self, _request: Request) -> Response:
@@ -259,7 +260,7 @@ class PreferencesView(LinkViewSet):
     @extend_schema(
         operation_id="email_preferences",
         request=PreferencesChangeSerializer,
-        responses={200: PreferencesSerializer},
+        responses={200: PreferencesSerializer, 404: NO_SUCH_LINK},
         summary="Choose topics, pause, leave or come back",
     )
     def create(self, _request: Request) -> Response:
@@ -285,7 +286,7 @@ class UnsubscribeView(LinkViewSet):
     @extend_schema(
         operation_id="email_unsubscribe",
         request=TokenSerializer,
-        responses={200: UnsubscribedSerializer},
+        responses={200: UnsubscribedSerializer, 404: NO_SUCH_LINK},
         summary="Leave by the link of a mail",
     )
     def create(self, _request: Request) -> Response:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers, status
 from rest_framework.exceptions import ValidationError
-from rest_framework.permissions import AllowAny
+from rest_framework.permissions import AllowAny, BasePermission
 
 from apps.brands.api.authentication import HoldsScope
 from apps.brands.api.buckets import Bucket, client_caller, key_caller
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 BRAND_HELP = "The brand's slug. Needed without an API key; with one it must be the key's brand."
 TOKEN_LIMIT = 200
+NO_SUCH_LINK = OpenApiResponse(
+    {"$ref": "#/components/schemas/Error"},
+    description="The token is not one of ours, was cut, or belongs to nobody any more.",
+)
 
 
 class OriginRefusedError(ApiError):
@@ -55,7 +60,7 @@ class NewsletterViewSet(StationViewSet):
     def perform_authentication(self, request: Request) -> None:
         super().perform_authentication(request)
         if request.auth is not None:
-            self.tell_origins(request.auth.brand_id)
+            self.tell_origins(self.brand.pk)
 
     def tell_origins(self, brand_id: int) -> None:
         """Whose list of origins counts; read by `cors` when all is answered."""
@@ -68,7 +73,7 @@ class PublicViewSet(NewsletterViewSet):
     The brand is named by its slug then. Calls without a key are counted per client address.
     """
 
-    permission_classes = (AllowAny, HoldsScopeIfAny)
+    permission_classes: tuple[type[BasePermission], ...] = (AllowAny, HoldsScopeIfAny)
     bucket = Bucket.EMAIL
     queryset = Brand.objects.none()
 

@@ -115,7 +115,8 @@ class SingleMailViewSet(NewsletterViewSet):
         """None also for one that is no key: the serializer refuses it."""
         if self.request.method != "POST":
             return None
-        given = self.request.data.get("idempotency_key")
+        body: Any = self.request.data
+        given = body.get("idempotency_key")
         return given if isinstance(given, str) and re.fullmatch(KEY_PATTERN, given) else None
 
     def answer_with(self, message: Message) -> Response:

@@ -23,7 +23,7 @@ from apps.contacts.models import (
 )
 from apps.mail.models import Message
 from apps.newsletter import join_requests
-from apps.newsletter.models import CacheInvalidation, JoinRequest, OptIn, SegmentWish
+from apps.newsletter.models import CacheInvalidation, JoinRequest, OptIn, SegmentWish, Tier
 from apps.queues.models import DeadLetter
 from tests.factories.contacts import ContactFactory, TopicFactory, TopicSubscriptionFactory
 from tests.factories.mail import TemplateFactory
@@ -146,6 +146,7 @@ def test_without_double_opt_in_the_wish_holds_at_once(door: Door) -> None:
     template = TemplateFactory.create(brand=door.brand, slug="hello")
     door.change(double_opt_in=False, welcome_template=template)
     door.rules.default_topics.add(news)
+    Tier.objects.create(brand=door.brand, slug="new", name="New", min_score=0, segment_id="seg_new")
 
     contact = door.join(ANNA)
 
@@ -154,7 +155,8 @@ def test_without_double_opt_in_the_wish_holds_at_once(door: Door) -> None:
     assert TopicSubscription.objects.filter(contact=contact, topic=news, state="opt_in").exists()
     assert door.mails() == [("welcome: hello", ANNA)]
     assert Message.objects.get().mailing.mail_class == "commercial"
-    assert SegmentWish.objects.get(contact=contact).topics_version == 1
+    wish = SegmentWish.objects.get(contact=contact)
+    assert (wish.topics_version, wish.target_segment, wish.mode) == (1, "seg_new", "initial")
     assert CacheInvalidation.objects.filter(brand=door.brand, state="waiting").count() == 1
 
 
