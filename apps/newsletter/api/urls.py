@@ -1,5 +1,7 @@
 """Paths below /api/ that belong to the newsletter."""
 
+from typing import Any
+
 from django.urls import path
 
 from apps.newsletter.api.contact_form import ContactFormView
@@ -14,8 +16,8 @@ from apps.newsletter.api.pulse import PulseView
 from apps.newsletter.api.running import DigestView, SequenceView
 from apps.newsletter.api.singles import JobLifecycleView, TransactionalView, WelcomeView
 
-LOOK_AND_DO = {"get": "retrieve", "post": "create"}
-DO = {"post": "create"}
+LOOK_AND_DO: dict[str, Any] = {"get": "retrieve", "post": "create"}
+DO: dict[str, Any] = {"post": "create"}
 
 urlpatterns = [
     path("email/subscribe", SubscribeView.as_view(DO), name="api-subscribe"),
