@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import lists, pages, people, queues, sending, texts
+from tests.benchmarks import joining, lists, pages, people, queues, sending, texts
 from tests.rows import Row, add_to, print_table
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "claims": queues.claims,
     "desk-pages": pages.desk_pages,
     "progress-read": pages.progress_read,
+    "subscribe": joining.subscribe,
 }
 
 
