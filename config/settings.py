@@ -86,6 +86,13 @@ try:
     IMPORT_DIR = Path(read.text("FLUX_IMPORT_DIR", default=str(VAR_DIR / "imports")))
     IMPORT_LIMIT_MB = read.whole_number("FLUX_IMPORT_LIMIT_MB", default=200, at_least=1)
     IMPORT_RETENTION_DAYS = read.whole_number("FLUX_IMPORT_RETENTION_DAYS", default=7, at_least=1)
+    # Texts: months of the sent log in the database, and the folder for those that were let go.
+    SENT_LOG_RETENTION_MONTHS = read.whole_number(
+        "FLUX_SENT_LOG_RETENTION_MONTHS", default=13, at_least=1
+    )
+    SENT_LOG_ARCHIVE_DIR = Path(
+        read.text("FLUX_SENT_LOG_ARCHIVE_DIR", default=str(VAR_DIR / "sent-log"))
+    )
     # Outgoing webhooks: our calls to addresses that operators chose.
     WEBHOOK_TOTAL_SECONDS = read.number("FLUX_WEBHOOK_TOTAL_SECONDS", default=15, at_least=0.1)
     WEBHOOK_LEASE_SECONDS = read.number("FLUX_WEBHOOK_LEASE_SECONDS", default=90, at_least=0.5)

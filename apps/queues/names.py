@@ -46,6 +46,8 @@ class TaskName(StrEnum):
     PLAN_AUDIENCE = "campaigns.plan_audience"
     START_SCHEDULED = "campaigns.start_scheduled"
     RUN_DRY = "campaigns.run_dry"
+    CHOOSE_TEXTS = "sms.choose_texts"
+    ARCHIVE_SENT_LOG = "sms.archive_sent_log"
     SEND_TEXTS = "sms.send_texts"
     APPLY_CALLBACKS = "sms.apply_callbacks"
     SEND_REPLIES = "sms.send_replies"

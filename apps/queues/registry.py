@@ -122,6 +122,7 @@ _SPECS = (
             TaskName.REDRIVE_LETTERS,
             TaskName.WORK_JOINS,
             TaskName.SYNC_LISTS,
+            TaskName.CHOOSE_TEXTS,
         ),
     ),
     QueueSpec(
@@ -196,6 +197,7 @@ _SPECS = (
             TaskName.ENFORCE_RETENTION,
             TaskName.DELETE_DRY_RUNS,
             TaskName.PRUNE_UPLOADS,
+            TaskName.ARCHIVE_SENT_LOG,
             TaskName.PRUNE_JOINING,
             TaskName.COMPOSE_DIGESTS,
             TaskName.READ_SOURCES,

@@ -79,6 +79,9 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("delete-dry-runs", TaskName.DELETE_DRY_RUNS, 3600),
     Schedule("prune-uploads", TaskName.PRUNE_UPLOADS, 3600, offset_seconds=1800),
     Schedule("prune-joining", TaskName.PRUNE_JOINING, 6 * 3600, offset_seconds=2700),
+    # A minute that was missed has passed: the next one chooses as well.
+    Schedule("choose-texts", TaskName.CHOOSE_TEXTS, 60, missed=Missed.SKIP, grace_seconds=50),
+    Schedule("archive-sent-log", TaskName.ARCHIVE_SENT_LOG, 24 * 3600, offset_seconds=4 * 3600),
     Schedule("sync-lists", TaskName.SYNC_LISTS, 900, offset_seconds=120),
     Schedule("prune-tracking", TaskName.PRUNE_TRACKING, 24 * 3600, offset_seconds=4 * 3600),
 )

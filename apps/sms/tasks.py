@@ -5,8 +5,22 @@ from apps.queues import schedules
 from apps.queues.names import TaskName
 from apps.sms.callbacks import applying, replying
 from apps.sms.calling import sending
+from apps.sms.choosing import running as choosing
 from apps.sms.listing import pruning, running, starting
+from apps.sms.sent_log import archiving
 from apps.sms.tracking.pruning import prune_tracking as prune
+
+
+@shared_task(name=TaskName.CHOOSE_TEXTS)
+def choose_texts(*, schedule: str, **_: object) -> None:
+    if schedules.claim_named_period(schedule) and (period := schedules.claimed_period()):
+        choosing.run_brands(minute=period.starts_at)
+
+
+@shared_task(name=TaskName.ARCHIVE_SENT_LOG)
+def archive_sent_log(*, schedule: str, **_: object) -> None:
+    if schedules.claim_named_period(schedule):
+        archiving.archive_expired()
 
 
 @shared_task(name=TaskName.SEND_TEXTS)
