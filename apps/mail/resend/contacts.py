@@ -158,6 +158,11 @@ class ContactCalls:
             "update_topics", leave_by, lambda: resend.Contacts.Topics.update(params), _nothing
         )
 
+    def create_segment(self, name: str, *, leave_by: float | None = None) -> Reply[str]:
+        """A new segment of the account; its id."""
+        params: resend.Segments.CreateParams = {"name": name}
+        return self._run("create_segment", leave_by, lambda: resend.Segments.create(params), _id_of)
+
     def members(
         self, segment_id: str, *, after: str = "", leave_by: float | None = None
     ) -> Reply[MembersPage]:

@@ -426,6 +426,81 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.AddField(
+            model_name="segmentwish",
+            name="seen_at",
+            field=models.DateTimeField(help_text="When that comparison began.", null=True),
+        ),
+        migrations.AddField(
+            model_name="segmentwish",
+            name="seen_run",
+            field=models.BigIntegerField(null=True),
+        ),
+        migrations.AddField(
+            model_name="segmentwish",
+            name="seen_segments",
+            field=django.contrib.postgres.fields.ArrayField(
+                base_field=models.TextField(),
+                help_text="Of the managed ones, at the provider.",
+                null=True,
+                size=None,
+            ),
+        ),
+        migrations.CreateModel(
+            name="SegmentSync",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("compare", "compared with the provider"),
+                            ("backfill", "handed in for import"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                ("position", models.JSONField(default=dict)),
+                ("counts", models.JSONField(default=dict)),
+                (
+                    "started_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                ("finished_at", models.DateTimeField(null=True)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="brands.provideraccount",
+                    ),
+                ),
+                (
+                    "brand",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="brands.brand",
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("finished_at__isnull", True)),
+                        fields=("brand", "kind"),
+                        name="segment_sync_one_at_a_time",
+                    )
+                ],
+            },
+        ),
         migrations.RunSQL(PASSES, "DROP TABLE newsletter_segmentpass"),
         migrations.RunSQL(TUNING, migrations.RunSQL.noop),
         migrations.RunPython(make_partitions, migrations.RunPython.noop),

@@ -125,6 +125,13 @@ class SegmentWish(models.Model):
     failing_since = models.DateTimeField(null=True)
     last_error = models.CharField(max_length=300, blank=True, db_default="", default="")
 
+    # --- What the last comparison saw ---------------------------------------------------------
+    seen_segments = ArrayField(
+        models.TextField(), null=True, help_text="Of the managed ones, at the provider."
+    )
+    seen_run = models.BigIntegerField(null=True)
+    seen_at = models.DateTimeField(null=True, help_text="When that comparison began.")
+
     # --- The pass under way ---------------------------------------------------------------------
     pass_started_at = models.DateTimeField(null=True)
     pass_before = ArrayField(models.TextField(), null=True)
@@ -252,6 +259,42 @@ class ProviderTopic(models.Model):
 
     def __str__(self) -> str:
         return self.provider_topic_id
+
+
+class SegmentSync(models.Model):
+    """One run of `sync_segments` for a brand, and where it stands: it goes on there.
+
+    `position` is the number of the segment at hand and the provider's cursor (compare), or the
+    segment and the last contact handed in (backfill). One run of a kind at a time for each brand.
+    """
+
+    class Kind(models.TextChoices):
+        COMPARE = "compare", "compared with the provider"
+        BACKFILL = "backfill", "handed in for import"
+
+    brand = models.ForeignKey(
+        "brands.Brand", on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    account = models.ForeignKey(
+        "brands.ProviderAccount", on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    kind = models.CharField(max_length=8, choices=Kind)
+    position = models.JSONField(default=dict)
+    counts = models.JSONField(default=dict)
+    started_at = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                name="segment_sync_one_at_a_time",
+                fields=["brand", "kind"],
+                condition=Q(finished_at__isnull=True),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}, run {self.pk}"
 
 
 class SegmentPass(models.Model):

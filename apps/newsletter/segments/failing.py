@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from apps.mail.resend import (
@@ -49,6 +50,7 @@ def settle_failure(wish: Claimed, step: Step, failure: ResendFailure, door: Door
             _settle_throttled(wish, called, failure, door)
         case AccountRefused():
             stop_account(door.account, str(failure))
+            door.account.stopped_at = datetime.now(tz=UTC)  # the turn ends
             put_back(wish, called, wait_seconds=interval, error=str(failure))
         case ContactUnknown() if step.operation is Operation.LIST:
             absent = forgotten(wish, listed=True)

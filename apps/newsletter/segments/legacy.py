@@ -74,7 +74,6 @@ def run_loop(wish: Claimed, door: Door, permit: Permit) -> int | None:
     except ResendFailure as failure:
         put_down = dataclasses.replace(loop.now, listed=False)
         settle_failure(put_down, loop.step, failure, door)
-        door.account.refresh_from_db(fields=["stopped_at"])
     else:
         settle(loop.now, loop.spent, finished=True, wait_seconds=interval_seconds(wish))
     return loop.spent.calls

@@ -70,7 +70,8 @@ def burst_seconds() -> float:
 def contact_changed(*, contact_id: int) -> bool:
     """The contact is new, changed topics, joined, left or came back: the provider is to be told.
 
-    Runs in the caller's transaction, after the change. False where the contact does not exist.
+    Runs in the caller's transaction, after the change. The first time it also wishes for the
+    segment of the contact's tier. False where the contact does not exist.
     """
     parameters: dict[str, Any] = {
         "contact": contact_id,
@@ -146,14 +147,28 @@ _WANT = _WANT_MANY.replace(
     " %(correlation)s AS correlation_id)",
 )
 
+# Somebody we had for longer may be known to the provider from before.
+NEW_FOR = "1 day"
+
+# The first word of a contact is a wish as well, for the tier they have: a new one is then made
+# with segment and topics by one call.
 _CONTACT_CHANGED = f"""
 INSERT INTO newsletter_segmentwish AS known
-       (contact_id, brand_id, account_id, topics_version, correlation_id, state, waiting_since,
-        due_at)
-SELECT contact.id, contact.brand_id, account.account_id, 1, %(correlation)s, 'waiting',
-       statement_timestamp(), statement_timestamp() + make_interval(secs => %(burst)s)
+       (contact_id, brand_id, account_id, topics_version, version, target_segment, score, wished_at,
+        mode, correlation_id, state, waiting_since, due_at)
+SELECT contact.id, contact.brand_id, account.account_id, 1, (tier.segment_id IS NOT NULL)::int,
+       nullif(tier.segment_id, ''), contact.score,
+       CASE WHEN tier.segment_id IS NOT NULL THEN statement_timestamp() END,
+       CASE WHEN contact.created_at > statement_timestamp() - interval '{NEW_FOR}'
+            THEN 'initial' ELSE 'update' END,
+       %(correlation)s, 'waiting', statement_timestamp(),
+       statement_timestamp() + make_interval(secs => %(burst)s)
   FROM contacts_contact contact
   LEFT JOIN {ACCOUNTS} account ON account.brand_id = contact.brand_id
+  LEFT JOIN LATERAL (
+       SELECT segment_id FROM newsletter_tier
+        WHERE brand_id = contact.brand_id AND min_score <= contact.score
+        ORDER BY min_score DESC LIMIT 1) tier ON true
  WHERE contact.id = %(contact)s
 ON CONFLICT (contact_id) DO UPDATE
 SET topics_version = known.topics_version + 1, {_WAIT_AGAIN}

@@ -58,7 +58,13 @@ def work_segments(*, account_id: int, turn_seconds: float = TURN_SECONDS) -> int
 
     It ends when none is due, when breaker or limiter hold, or when the turn is over.
     """
-    door = Door.of(ProviderAccount.objects.get(pk=account_id))
+    return work_through(
+        Door.of(ProviderAccount.objects.get(pk=account_id)), turn_seconds=turn_seconds
+    )
+
+
+def work_through(door: Door, *, turn_seconds: float = TURN_SECONDS) -> int:
+    """The same through a door of the caller's."""
     ends_at = time.monotonic() + turn_seconds
     calls = 0
     while door.account.stopped_at is None and time.monotonic() < ends_at:
@@ -66,7 +72,7 @@ def work_segments(*, account_id: int, turn_seconds: float = TURN_SECONDS) -> int
         if isinstance(permit, Held):
             break
         with permit:
-            wish = claim(account_id=account_id)
+            wish = claim(account_id=door.account.pk)
             made = None if wish is None else _work(wish, door, permit)
         if made is None:
             break
@@ -100,7 +106,6 @@ def _take_step(wish: Claimed, door: Door, permit: Permit) -> int | None:
         reply = call(wish, step, door, permit)
     except ResendFailure as failure:
         settle_failure(wish, step, failure, door)
-        door.account.refresh_from_db(fields=["stopped_at"])
         return 1
     if reply is None:
         put_back(wish, NO_CALL, wait_seconds=0.0)
