@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import joining, lists, pages, people, queues, sending, texts
+from tests.benchmarks import choosing, joining, lists, pages, people, queues, sending, texts
 from tests.rows import Row, add_to, print_table
 
 if TYPE_CHECKING:
@@ -34,10 +34,14 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "enqueueing": queues.enqueueing,
     "limiter": queues.limiter,
     "claims": queues.claims,
+    "minutes-choice": choosing.minutes_choice,
+    "minutes-choice-grown": choosing.minutes_choice_grown,
     "desk-pages": pages.desk_pages,
     "progress-read": pages.progress_read,
     "subscribe": joining.subscribe,
 }
+# A quarter of an hour and more: run when they are named.
+ONLY_BY_NAME = {"minutes-choice-grown"}
 
 
 def main() -> int:
@@ -45,7 +49,7 @@ def main() -> int:
     parser.add_argument("name", nargs="?", choices=sorted(BENCHMARKS))
     name = parser.parse_args().name
     ok = True
-    for one in [name] if name else BENCHMARKS:
+    for one in [name] if name else [one for one in BENCHMARKS if one not in ONLY_BY_NAME]:
         rows = BENCHMARKS[one]()
         print_table(one, rows)
         if not all(row.ok for row in rows):
