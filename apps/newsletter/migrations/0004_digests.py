@@ -1,6 +1,5 @@
 """Digests, their sources and issues; runs, partitioned by month."""
 
-
 import django.contrib.postgres.fields
 import django.core.validators
 import django.db.models.deletion
