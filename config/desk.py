@@ -42,6 +42,27 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         ),
     ),
     (
+        "Texts",
+        (
+            ("sms.TextCampaign", "sms", "Text campaigns"),
+            ("sms.TextMessage", "chat", "Messages"),
+            ("sms.Subscriber", "smartphone", "Subscribers"),
+            ("sms.TrackingEvent", "ads_click", "Events"),
+            ("sms.ChoiceRun", "rule", "Minutes"),
+            ("sms.OptInList", "checklist", "Lists"),
+            ("sms.ListSyncRun", "sync", "List syncs"),
+            ("sms.TextReply", "reply", "Answers to words"),
+            ("sms.LimeCallback", "call_received", "Provider's calls"),
+            ("sms.TextConfig", "tune", "Settings of texts"),
+            ("sms.Keyword", "key_visualizer", "Words"),
+            ("sms.StateHours", "schedule", "Hours of states"),
+            ("sms.PhoneSuppression", "block", "Suppressed numbers"),
+            ("sms.EventSource", "webhook", "Event webhooks"),
+            ("sms.SubscribeFlag", "flag", "Subscribe fields"),
+            ("sms.KeyBrand", "vpn_key", "Further brands of keys"),
+        ),
+    ),
+    (
         "Queues",
         (
             ("queues.QueueStanding", "monitor_heart", "Health"),

@@ -40,13 +40,12 @@ def sample_urls(names: Collection[str]) -> dict[str, str]:
 
 
 def free_slot(message_id: int) -> int | None:
-    """The slot above all of the message's, or None where there is no room.
+    """The lowest that none of the message's links has, or None where there is no room.
 
     Slots stand in texts that were sent, so links of a message that was sent are never deleted.
     """
-    taken = TextLink.objects.filter(message_id=message_id).values_list("slot", flat=True)
-    slot = max(taken, default=-1) + 1
-    return slot if slot < codes.MOST_SLOTS else None
+    taken = set(TextLink.objects.filter(message_id=message_id).values_list("slot", flat=True))
+    return next((slot for slot in range(codes.MOST_SLOTS) if slot not in taken), None)
 
 
 def _url(code: str) -> str:
