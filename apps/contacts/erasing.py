@@ -2,7 +2,8 @@
 
 The digest among the suppressions recognises the address without holding it, so that neither a
 form nor an import brings the person back (see `digests`). What remains of the contact is a marked
-row without address, names and traits, to which figures and consent records still belong.
+row without address, names and traits, to which figures and consent records still belong; what
+other rooms know of the person goes with it (see `traces`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 from django.db import connection, transaction
 
-from apps.contacts import suppressing
+from apps.contacts import suppressing, traces
 from apps.contacts.errors import ErasedContactError, UnknownContactError
 from apps.contacts.models import Contact, SuppressionReason
 
@@ -42,6 +43,8 @@ def erase_person(*, contact_id: int, origin: SuppressionOrigin, now: datetime) -
         suppressing.suppress(
             address=address, reason=SuppressionReason.ERASED, origin=origin, now=now
         )
+        ids = list(Contact.objects.with_addresses([address]).values_list("pk", flat=True))
+        traces.erase(ids, address)
         with connection.cursor() as cursor:
             cursor.execute(_EMPTY, {"address": address, "now": now})
             emptied = int(cursor.rowcount)

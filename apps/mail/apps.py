@@ -10,13 +10,15 @@ class MailConfig(AppConfig):
         from django.conf import settings
 
         from apps.contacts.admin.sections import register_section
-        from apps.mail import due, outcomes, redriving
+        from apps.contacts.traces import register_traces
+        from apps.mail import due, outcomes, redriving, traces
         from apps.mail.admin import persons
         from apps.queues.dead_letters import register_redrive
         from apps.queues.partitions import MonthlyTable, register_monthly_table
         from apps.queues.sweeping import register_due_source
 
         register_section(persons.SECTION)
+        register_traces(traces.TRACES)
         register_due_source("mail.batches", due.due_batches)
         register_due_source("mail.singles", due.due_singles)
         register_due_source("mail.closings", due.due_closings)

@@ -7,6 +7,10 @@ class NewsletterConfig(AppConfig):
     verbose_name = "Newsletter"
 
     def ready(self) -> None:
+        from apps.contacts.traces import register_traces
+        from apps.newsletter import traces
+
+        register_traces(traces.TRACES)
         self._register_joining()
         self._register_engagement()
         self._register_segments()

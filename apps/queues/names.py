@@ -41,6 +41,7 @@ class TaskName(StrEnum):
     ENFORCE_RETENTION = "mail.enforce_retention"
     ADVANCE_UPLOAD = "contacts.advance_upload"
     PRUNE_UPLOADS = "contacts.prune_uploads"
+    ERASE_TRACES = "contacts.erase_traces"
     COLLECT_WEBHOOKS = "station.collect_webhooks"
     SEND_WEBHOOKS = "station.send_webhooks"
     PLAN_AUDIENCE = "campaigns.plan_audience"

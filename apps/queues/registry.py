@@ -197,6 +197,7 @@ _SPECS = (
             TaskName.ENFORCE_RETENTION,
             TaskName.DELETE_DRY_RUNS,
             TaskName.PRUNE_UPLOADS,
+            TaskName.ERASE_TRACES,
             TaskName.ARCHIVE_SENT_LOG,
             TaskName.PRUNE_JOINING,
             TaskName.COMPOSE_DIGESTS,

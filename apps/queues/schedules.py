@@ -77,6 +77,7 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("advance-sequences", TaskName.ADVANCE_SEQUENCES, 60),
     Schedule("review-sequences", TaskName.REVIEW_SEQUENCES, 600, offset_seconds=300),
     Schedule("delete-dry-runs", TaskName.DELETE_DRY_RUNS, 3600),
+    Schedule("erase-traces", TaskName.ERASE_TRACES, 6 * 3600, offset_seconds=2700),
     Schedule("prune-uploads", TaskName.PRUNE_UPLOADS, 3600, offset_seconds=1800),
     Schedule("prune-joining", TaskName.PRUNE_JOINING, 6 * 3600, offset_seconds=2700),
     # A minute that was missed has passed: the next one chooses as well.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from django.contrib import admin, messages
-from django.http import HttpResponseRedirect
+from django.http import HttpResponseRedirect, JsonResponse
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -15,7 +16,7 @@ from apps.brands import rights
 from apps.brands.admin.scoped import BrandFilter
 from apps.brands.models import Brand
 from apps.brands.rights import Right
-from apps.contacts import editing, erasing, subscribing
+from apps.contacts import editing, erasing, subscribing, traces
 from apps.contacts.admin.contact_forms import DetailsForm, EraseForm, NewContactForm
 from apps.contacts.admin.contact_list import ContactChangeList, StatusFilter, TopicFilter
 from apps.contacts.admin.exports import stream_contacts
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from django.utils.safestring import SafeString
 
     from apps.contacts.admin.contact_forms import WishesForm
+
+log = structlog.get_logger(__name__)
 
 _TONES = {ContactStatus.SUBSCRIBED: "good", ContactStatus.UNSUBSCRIBED: "bad"}
 
@@ -104,6 +107,11 @@ class ContactAdmin(PeopleAdmin):
                 "<path:object_id>/wishes/",
                 wrap(require_POST(self.save_wishes)),
                 name=self.name("wishes"),
+            ),
+            path(
+                "<path:object_id>/everything.json",
+                wrap(require_GET(self.export_person)),
+                name=self.name("everything"),
             ),
             path("<path:object_id>/erase/", wrap(self.erase), name=self.name("erase")),
             *super().get_urls(),
@@ -179,6 +187,7 @@ class ContactAdmin(PeopleAdmin):
             row=contact,
             may_edit=may_edit,
             may_erase=self.allows(request, Right.ERASE, contact),
+            may_export=self.allows(request, Right.EXPORT, contact),
             **person_context(request, contact, details=details, wishes=wishes, editing=may_edit),
         )
 
@@ -230,6 +239,20 @@ class ContactAdmin(PeopleAdmin):
                 contact_id=contact.pk, topic_id=topic_id, state=state, evidence=proof
             )
         return changes
+
+    def export_person(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Everything that is kept of a person, for that person to read."""
+        contact = self.find(request, object_id)
+        self.require(request, Right.EXPORT, contact)
+        log.info("person_exported", contact=contact.pk, by=actor(request))
+        return JsonResponse(
+            traces.export_person(contact),
+            json_dumps_params={"indent": 1, "ensure_ascii": False},
+            headers={
+                "Content-Disposition": f'attachment; filename="person-{contact.pk}.json"',
+                "Cache-Control": "no-store",
+            },
+        )
 
     def erase(self, request: HttpRequest, object_id: str) -> HttpResponse:
         contact = self.find(request, object_id)

@@ -1,4 +1,4 @@
-"""What happened to a person, newest first: consent, topics, suppression, imports."""
+"""What happened to a person, newest first: of this room and of all others."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from django.urls import reverse
 
 from apps.contacts.models import ConsentKind, ConsentRecord, FileImport, FileUpload
 from apps.contacts.suppressing import history
+from apps.contacts.traces import Moment, moments_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import datetime
 
     from apps.contacts.models import Contact, Suppression
 
@@ -29,17 +29,6 @@ _TONES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """`facts` are pairs of a word and what it says; `tone` is good, bad or empty."""
-
-    at: datetime
-    title: str
-    facts: tuple[tuple[str, str], ...] = ()
-    tone: str = ""
-    link: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Timeline:
     """`is_cut` where there is more than is shown."""
 
@@ -48,7 +37,7 @@ class Timeline:
 
 
 def timeline(contact: Contact, suppressions: Sequence[Suppression]) -> Timeline:
-    """Constant queries: the records, and the files that imports among them came from."""
+    """Constant queries: the records, the files imported, and what each other room takes."""
     records = list(
         ConsentRecord.objects.filter(contact=contact)
         .select_related("topic")
@@ -59,8 +48,10 @@ def timeline(contact: Contact, suppressions: Sequence[Suppression]) -> Timeline:
     moments = [_of_record(one, files) for one in shown]
     moments += [moment for one in suppressions for moment in _of_suppression(one)]
     moments.append(Moment(contact.created_at, "came to be known"))
+    moments += moments_of(contact, most=RECORDS_SHOWN)
     moments.sort(key=lambda one: one.at, reverse=True)
-    return Timeline(moments, is_cut=len(records) > RECORDS_SHOWN)
+    is_cut = len(records) > RECORDS_SHOWN or len(moments) > RECORDS_SHOWN
+    return Timeline(moments[:RECORDS_SHOWN], is_cut=is_cut)
 
 
 def suppressions_of(contact: Contact) -> list[Suppression]:

@@ -109,6 +109,9 @@ class Contact(models.Model):
             models.Index(
                 "brand", _folded("last_name"), _folded("first_name"), name="contact_last_first"
             ),
+            models.Index(
+                fields=["erased_at"], name="contact_erased", condition=Q(erased_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
