@@ -7,7 +7,18 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import choosing, joining, lists, pages, people, queues, sending, texts
+from tests.benchmarks import (
+    choosing,
+    engagement,
+    joining,
+    lists,
+    pages,
+    people,
+    queues,
+    sending,
+    texts,
+    webhooks,
+)
 from tests.rows import Row, add_to, print_table
 
 if TYPE_CHECKING:
@@ -39,6 +50,9 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "desk-pages": pages.desk_pages,
     "progress-read": pages.progress_read,
     "subscribe": joining.subscribe,
+    "webhook-arrivals": webhooks.arrivals,
+    "recompute": engagement.recompute,
+    "pulse": engagement.pulse,
 }
 # A quarter of an hour and more: run when they are named.
 ONLY_BY_NAME = {"minutes-choice-grown"}
