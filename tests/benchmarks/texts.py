@@ -78,7 +78,7 @@ def _race(title: str, lime: dict[str, object], *, goal: float | None) -> list[Ro
     ]  # fmt: skip
     if peer:
         rows += [
-            Row("BullMQ 6 and undici, 2 × 500", round(peer.rate), "texts/s",
+            Row("BullMQ 6 and undici, 2 x 500", round(peer.rate), "texts/s",
                 "not quicker than we are", peer.rate <= rate),
             Row("its CPU per 1,000 texts, broker and client", round(peer.cpu_per_thousand, 3), "s",
                 "not less than ours", peer.cpu_per_thousand >= per_thousand),

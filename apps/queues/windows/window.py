@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -38,20 +39,21 @@ SEATS_WAIT_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """The right to so many requests, each from its instant on or up to `LATE_S` after it.
+    """The right to so many requests, each from its instant on or up to `late_s` after it.
 
     Instants are of this process's monotonic clock. Each holds a seat until `finish`.
     """
 
     number: int
     first_at: float
-    apart_s: float
+    apart_s: float = 0.0
+    late_s: float = math.inf
 
     def fires_at(self, place: int) -> float:
         return self.first_at + place * self.apart_s
 
     def leave_by(self, place: int) -> float:
-        return self.fires_at(place) + LATE_S
+        return self.fires_at(place) + self.late_s
 
 
 class Window:
@@ -65,7 +67,7 @@ class Window:
     number of workers to assume then. Not safe for threads: one per process and account.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - facts of construction, each with a plain meaning
         self,
         client: Redis,
         name: str,
@@ -116,9 +118,7 @@ class Window:
         if not self._may_ask(now):
             return self._take_alone(number, now)
         if self._can_skip_asking(now):
-            if self.free < number:
-                return self._held(SEATS_WAIT_S, HeldReason.PACED)
-            return self._seated(Turns(number, now, 0.0))
+            return self._take_seats(number)
         turns = number if self.limits.is_paced or self._frozen_until > now else 0
         wish = Wish(
             seats=max(wanted, self._in_use + number),
@@ -131,16 +131,22 @@ class Window:
         if told is None:
             return self._take_alone(number, self._clock())
         self._seats = told.seats
+        if self.free < number or not (turns or told.frozen_for_s):
+            return self._take_seats(number)
+        return self._take_turns(number, told, longest_wait_s)
+
+    def _take_seats(self, number: int) -> Turns | Held:
         if self.free < number:
             return self._held(SEATS_WAIT_S, HeldReason.PACED)
-        if not turns and not told.frozen_for_s:
-            return self._seated(Turns(number, self._clock(), 0.0))
+        return self._seated(Turns(number, self._clock()))
+
+    def _take_turns(self, number: int, told: Told, longest_wait_s: float) -> Turns | Held:
         if told.turns < number:
             reason = HeldReason.FROZEN if told.frozen_for_s > 0 else HeldReason.PACED
             wait = max(told.frozen_for_s, told.wait_s - longest_wait_s)
             return self._held(max(SEATS_WAIT_S, wait), reason)
         first_at = self._broker_clock.latest(told.first_s)
-        return self._seated(Turns(number, first_at, self.limits.apart_s))
+        return self._seated(Turns(number, first_at, self.limits.apart_s, LATE_S))
 
     def finish(self, number: int) -> None:
         """So many requests have ended, however they did."""
@@ -210,13 +216,13 @@ class Window:
         if self._frozen_until > now:
             return self._held(self._frozen_until - now, HeldReason.FROZEN)
         if not self.limits.is_paced:
-            return self._seated(Turns(min(number, seats - self._in_use), now, 0.0))
+            return self._seated(Turns(min(number, seats - self._in_use), now))
         workers = max(self._workers, self._workers_floor)
         at = self._own.next_turn(self.limits, workers, now=now)
         if at > now:
             return self._held(min(at - now, 1.0), HeldReason.PACED)
         self._own.last = now
-        return self._seated(Turns(1, now, 0.0))
+        return self._seated(Turns(1, now, late_s=LATE_S))
 
     def _seated(self, turns: Turns) -> Turns:
         self._in_use += turns.number

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 from apps.sms.calling.recording import Outcome
 from apps.sms.lengths import measure
-from apps.sms.lime import Kind, Send, UnsendableError, checked
+from apps.sms.lime import (
+    Kind,
+    Send,
+    UnsendableError,
+    checked,
+    judge_bulk,
+    judge_one,
+    judge_status,
+)
 from apps.sms.models import SentText
 from apps.sms.wording import WordingError, compiled
 
@@ -63,12 +71,17 @@ class Call:
         made.token = self
         return made
 
-    def verdicts(self, client: LimeClient, reply: Reply) -> list[Verdict]:
+    def verdicts(self, reply: Reply) -> list[Verdict]:
         if self.is_check:
-            return [client.judge_status(reply)]
+            return [judge_status(reply)]
         if self.is_bulk:
-            return client.judge_bulk(reply, [part.send for part in self.parts])
-        return [client.judge_text(reply)]
+            return judge_bulk(reply, [part.send for part in self.parts])
+        return [judge_one(reply)]
+
+    @property
+    def operation(self) -> str:
+        """What metrics call it."""
+        return "status" if self.is_check else "bulk" if self.is_bulk else "text"
 
     def outcomes(self, verdicts: Sequence[Verdict]) -> list[Outcome]:
         return [

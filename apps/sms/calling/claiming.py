@@ -66,6 +66,7 @@ class Chunk:
     has_failed: bool = False
     sent: int = 0
     doubts: int = 0
+    unreachable: int = 0
     unchecked: int = 0
     checked: list[Ready] = field(default_factory=list)
 
@@ -118,7 +119,8 @@ WITH brands AS MATERIALIZED ({ACCOUNT_BRANDS}), due AS MATERIALIZED (
       LEFT JOIN sms_textmessage message ON message.id = text.message_id
 ), refused AS (
     UPDATE sms_senttext text
-       SET state = CASE texts.refusal WHEN '{Refusal.OUTSIDE_HOURS}' THEN 'expired' ELSE 'skipped' END,
+       SET state = CASE texts.refusal WHEN '{Refusal.OUTSIDE_HOURS}' THEN 'expired'
+                                      ELSE 'skipped' END,
            reason = texts.refusal, settled_at = statement_timestamp()
       FROM texts
      WHERE texts.refusal IS NOT NULL AND text.local_day = texts.local_day AND text.id = texts.id

@@ -56,9 +56,11 @@ class Doubt:
 
 
 def note_ended(chunk: Chunk) -> None:
-    """Opens the dead letter of a chunk that ended with texts in doubt."""
+    """Opens the dead letter of a chunk that ended with texts in doubt, or given up."""
     if chunk.doubts:
         _open_letter(chunk.id, IN_DOUBT, chunk.doubts)
+    elif chunk.unreachable:
+        _open_letter(chunk.id, UNREACHABLE, chunk.unreachable)
 
 
 def note_reaped(chunk_id: int, doubts: int) -> None:

@@ -26,9 +26,10 @@ from apps.queues.retrying import backoff_seconds
 from apps.queues.watchdog import progress
 from apps.sms.calling.calls import calls_of, prepare
 from apps.sms.calling.claiming import claim_chunk
+from apps.sms.calling.doubts import UNREACHABLE
 from apps.sms.calling.recording import Mark, Outcome, record
 from apps.sms.calling.standing import Standing
-from apps.sms.lime import Kind
+from apps.sms.lime import CallNotes, Kind
 from apps.sms.models import SentText
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Pump:
     ) -> None:
         self._door = door
         self._standing = Standing(door.breaker, clock)
+        self._notes = CallNotes()
         self._links = links
         self._on_account_refused = on_account_refused
         self._on_chunk_ended = on_chunk_ended
@@ -139,7 +141,8 @@ class Pump:
         self._door.window.finish(1)
         if not self._door.window.limits.is_paced:
             self._take_at = 0.0  # there is a seat
-        verdicts = call.verdicts(self._door.client, reply)
+        verdicts = call.verdicts(reply)
+        self._notes.note(call.operation, reply, verdicts[0])
         self._standing.note(verdicts[0])
         self._react(verdicts[0])
         if call.is_check:
@@ -179,6 +182,8 @@ class Pump:
                     chunk.sent += 1
                 case SentText.State.UNKNOWN:
                     chunk.doubts += 1
+                case SentText.State.FAILED:
+                    chunk.unreachable += self._outcomes[-1].reason == UNREACHABLE
         chunk.left -= len(outcomes)
         if not chunk.left:
             self._ended.append(chunk)
@@ -188,7 +193,7 @@ class Pump:
         if outcome.state is not SentText.State.RESERVED or not spent or not _costs(verdict):
             return outcome
         return Outcome(
-            outcome.chunk, outcome.text_id, SentText.State.FAILED, "unreachable", outcome.reason
+            outcome.chunk, outcome.text_id, SentText.State.FAILED, UNREACHABLE, outcome.reason
         )
 
     @staticmethod
@@ -300,6 +305,7 @@ class Pump:
         ]
         marked = self._write(outcomes, marks, ended)
         self._start(group, marked)
+        self._notes.write()
         progress.note()
         for chunk in ended:
             with under_correlation_id(chunk.correlation_id):

@@ -14,12 +14,12 @@ from django.conf import settings
 from django.db import connection
 
 from apps.sms.config import sending_on_sql
-from apps.sms.models import SentText
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from apps.sms.calling.claiming import Chunk
+    from apps.sms.models import SentText
 
 DETAIL_LIMIT = 300
 

@@ -11,7 +11,17 @@ from django.conf import settings
 from apps.queues.limiting import Held
 from apps.sms.calling.doors import Door, door_of
 from apps.sms.calling.standing import Standing
-from apps.sms.lime import Fate, Kind, Reply, Send, UnsendableError, Verdict, checked
+from apps.sms.lime import (
+    CallNotes,
+    Fate,
+    Kind,
+    Reply,
+    Send,
+    UnsendableError,
+    Verdict,
+    checked,
+    judge_one,
+)
 
 if TYPE_CHECKING:
     from apps.brands.models import ProviderAccount
@@ -45,7 +55,11 @@ def send_one(
         turns = _turn(door, standing, time.monotonic() + longest_wait_s)
         if turns is None:
             return Verdict(Kind.NOT_SENT, "held")
-        verdict = door.client.judge_text(_call(door, shortcode, send, turns))
+        reply = _call(door, shortcode, send, turns)
+        verdict = judge_one(reply)
+        notes = CallNotes()
+        notes.note("text", reply, verdict)
+        notes.write()
         standing.note(verdict)
         if verdict.retry_after_s:
             door.window.freeze(verdict.retry_after_s)

@@ -6,12 +6,12 @@ run in any thread.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from apps.queues import metrics
 from apps.sms.lime import payloads
-from apps.sms.lime.answers import judge_bulk, judge_one, judge_status
 from apps.sms.lime.exchanges import Exchange, Fate
 
 if TYPE_CHECKING:
@@ -63,30 +63,33 @@ class LimeClient:
             "User-Agent: flux-station\r\nAccept: application/json, text/xml\r\n"
         ).encode("ascii")
 
-    @staticmethod
-    def judge_text(reply: Reply) -> Verdict:
-        verdict = judge_one(reply)
-        _note("text", reply, verdict)
-        return verdict
 
-    @staticmethod
-    def judge_bulk(reply: Reply, sends: Sequence[Send]) -> list[Verdict]:
-        verdicts = judge_bulk(reply, sends)
-        _note("bulk", reply, verdicts[0])
-        return verdicts
+class CallNotes:
+    """What calls came to, for metrics: counted here, written for many at once.
 
-    @staticmethod
-    def judge_status(reply: Reply) -> Verdict:
-        """Accepted where the number has opted in; what the answer does not say is tried again."""
-        verdict = judge_status(reply)
-        _note("status", reply, verdict)
-        return verdict
+    A counter that all processes share costs more than a call. Of the latencies of each round the
+    last one is observed.
+    """
 
+    def __init__(self) -> None:
+        self._calls: Counter[tuple[str, str]] = Counter()
+        self._timeouts: Counter[tuple[str, str]] = Counter()
+        self._latencies: dict[str, float] = {}
 
-def _note(operation: str, reply: Reply, verdict: Verdict) -> None:
-    metrics.PROVIDER_CALLS.labels(PROVIDER, operation, verdict.kind).inc()
-    if reply.fate is Fate.ANSWERED:
-        metrics.PROVIDER_CALL_SECONDS.labels(PROVIDER, operation).observe(reply.latency_ms / 1000)
-    elif reply.reason in _TIMED_OUT:
-        kind = _TIMED_OUT[reply.reason]
-        metrics.PROVIDER_TIMEOUTS.labels(PROVIDER, operation, kind).inc()
+    def note(self, operation: str, reply: Reply, verdict: Verdict) -> None:
+        self._calls[operation, verdict.kind] += 1
+        if reply.fate is Fate.ANSWERED:
+            self._latencies[operation] = reply.latency_ms
+        elif reply.reason in _TIMED_OUT:
+            self._timeouts[operation, _TIMED_OUT[reply.reason]] += 1
+
+    def write(self) -> None:
+        for (operation, kind), number in self._calls.items():
+            metrics.PROVIDER_CALLS.labels(PROVIDER, operation, kind).inc(number)
+        for (operation, kind), number in self._timeouts.items():
+            metrics.PROVIDER_TIMEOUTS.labels(PROVIDER, operation, kind).inc(number)
+        for operation, latency_ms in self._latencies.items():
+            metrics.PROVIDER_CALL_SECONDS.labels(PROVIDER, operation).observe(latency_ms / 1000)
+        self._calls.clear()
+        self._timeouts.clear()
+        self._latencies.clear()

@@ -204,18 +204,18 @@ def _refuse(exchange: Exchange, reason: str) -> None:
     exchange.done(exchange, Reply(Fate.NOT_SENT, reason))
 
 
+_TOKENS: tuple[tuple[type[Exception], str], ...] = (
+    (TimeoutError, "connect_timeout"),
+    (socket.gaierror, "dns"),
+    (UnicodeError, "dns"),
+    (ssl.SSLError, "tls"),
+    (ConnectionRefusedError, "refused"),
+    (ConnectionResetError, "reset"),
+)
+
+
 def _token(failure: Exception) -> str:
-    match failure:
-        case NotSent():
-            return failure.reason
-        case TimeoutError():
-            return "connect_timeout"
-        case socket.gaierror() | UnicodeError():
-            return "dns"
-        case ssl.SSLError():
-            return "tls"
-        case ConnectionRefusedError():
-            return "refused"
-        case ConnectionResetError():
-            return "reset"
-    return "unreachable"
+    if isinstance(failure, NotSent):
+        return failure.reason
+    found = (token for kind, token in _TOKENS if isinstance(failure, kind))
+    return next(found, "unreachable")

@@ -80,7 +80,7 @@ def test_all_workers_together_have_the_seats_of_one_account(broker: Redis) -> No
     taken(first, 90)
     held = second.take(50, wanted=100)
     first.finish(60)
-    first._heard_at = second._heard_at = float("-inf")  # noqa: SLF001 - half a second passes
+    first._heard_at = second._heard_at = float("-inf")
     assert isinstance(first.take(50, wanted=100), Held)
     later = second.take(49, wanted=100)
 
@@ -97,7 +97,7 @@ def test_seats_of_a_dead_worker_come_back(broker: Redis) -> None:
     server_seconds, _ = broker.time()
     broker.hset(f"{KEY}:workers", "dead", f"90:90:{(server_seconds - 7) * 1_000_000}")
 
-    one._heard_at = float("-inf")  # noqa: SLF001 - half a second passes
+    one._heard_at = float("-inf")
     taken(one, 50)
 
 

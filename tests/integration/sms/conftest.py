@@ -103,7 +103,7 @@ def ground(lime: LimeSandbox, settings: Any) -> Iterator[Ground]:
     message = TextMessageFactory(campaign=campaign, body="Hello {{ subscriber.first_name }}")
     yield Ground(lime, brand, account, campaign, message)
     loop.process_caller().close()
-    loop._caller.cache_clear()  # noqa: SLF001 - the stand-in of the next module has another port
+    loop._caller.cache_clear()
 
 
 def _run(statement: str, given: Mapping[str, Any]) -> None:

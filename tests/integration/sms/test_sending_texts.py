@@ -9,6 +9,9 @@ from django.db import connection
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
+from apps.queues import dead_letters
+from apps.queues.broker import process_broker
+from apps.queues.errors import NotRedrivableError
 from apps.queues.models import DeadLetter
 from apps.sms.calling import doubts, due, sending, singles
 from apps.sms.calling.claiming import claim_chunk, reap_lapsed
@@ -111,6 +114,26 @@ def test_a_provider_that_cannot_be_reached_costs_attempts_and_no_text(
     with connection.cursor() as cursor:
         cursor.execute("SELECT attempts, state FROM sms_textchunk")
         assert cursor.fetchall() == [(1, "waiting")]
+
+
+def test_texts_given_up_as_unreachable_can_be_driven_again(ground: Ground, settings: Any) -> None:
+    url = settings.LIME_API_URL
+    settings.LIME_API_URL = "http://127.0.0.1:9"
+    ground.reserve(5)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE sms_textchunk SET attempts = 19")
+    send(ground)
+    assert ground.reasons() == {"unreachable": 5}
+    letter = DeadLetter.objects.open().get(subject=doubts.DEAD_LETTER_SUBJECT)
+    settings.LIME_API_URL = url
+
+    dead_letters.redrive(letter_id=letter.pk, by="ann")
+    process_broker().flushall()  # and with it the breaker
+    send(ground)
+
+    assert ground.states() == {"sent": 5}
+    with pytest.raises(NotRedrivableError):
+        doubts.redrive_chunk(letter.subject_id or 0)
 
 
 def test_a_paused_brand_is_not_claimed(ground: Ground) -> None:
