@@ -122,6 +122,7 @@ _WAIT_AGAIN = """
                               THEN known.known_unsubscribed END
 """
 
+# Who joined and is not at the provider yet is still to be created, whatever came since.
 _WANT_MANY = f"""
 INSERT INTO newsletter_segmentwish AS known
        (contact_id, brand_id, account_id, version, target_segment, score, mode, wished_at,
@@ -135,7 +136,10 @@ SELECT contact.id, contact.brand_id, account.account_id, 1, wish.target_segment,
  ORDER BY contact.id
 ON CONFLICT (contact_id) DO UPDATE
 SET version = known.version + 1, target_segment = excluded.target_segment, score = excluded.score,
-    mode = excluded.mode, wished_at = excluded.wished_at, {_WAIT_AGAIN}
+    mode = CASE WHEN known.mode = 'initial' AND known.provider_contact_id = ''
+                     AND known.known_segments IS NULL
+                THEN 'initial' ELSE excluded.mode END,
+    wished_at = excluded.wished_at, {_WAIT_AGAIN}
 WHERE known.wished_at IS NULL OR excluded.wished_at >= known.wished_at
 RETURNING contact_id
 """

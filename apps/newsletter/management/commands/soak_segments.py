@@ -31,7 +31,7 @@ REAL_HOST = "api.resend.com"
 EXIT_CODES = """
 exit codes:
   0  nothing was throttled, and for every contact the logged target, the tier of its score and its
-     membership at the provider are one
+     membership at the provider are one; subscribing was quick enough
   1  it is not so, or the soak could not run; the message says why
   2  wrong arguments
 
@@ -56,6 +56,9 @@ class Command(BaseCommand):
             "--workers", type=_whole(0), default=plan.workers, help="0: only the station's own"
         )
         parser.add_argument("--timeout", type=float, default=plan.timeout_seconds)
+        parser.add_argument(
+            "--subscribe-p95-ms", type=float, default=plan.subscribe_p95_ms, help="0: do not judge"
+        )
         parser.add_argument("--rate-limit", type=_whole(1), default=5, help="of a dry run")
         parser.add_argument("--latency-ms", type=float, default=50.0, help="of a dry run")
         parser.add_argument("--json", type=Path, metavar="FILE")
@@ -81,6 +84,7 @@ class Command(BaseCommand):
             updates=options["updates"],
             workers=options["workers"],
             timeout_seconds=options["timeout"],
+            subscribe_p95_ms=options["subscribe_p95_ms"],
         )
         door = _door(stage, options)
         with Progress(console=open_console(self.stderr)) as progress:
