@@ -27,16 +27,16 @@ class Person:
     place: int | None = None
 
 
-def invented(place: int) -> Person:
-    """The made-up person at this place."""
-    turn = place % 4_000_000  # within some eight years of the first
-    return Person(made_up(place), _FIRST_OPT_IN + turn * _BETWEEN_OPT_INS, place)
+_MOST_TURNS = 4_000_000  # some eight years
+_DAY_SECONDS = 86_400
+_SPREAD_SECONDS = 7_919  # a prime: neighbours opted in at different times
 
 
 @dataclass(slots=True)
 class Lists:
     """What has happened to the lists since the start."""
 
+    started_at: datetime = field(default_factory=datetime.now)
     left: dict[str, set[str]] = field(default_factory=dict)
     joined: dict[str, dict[str, datetime]] = field(default_factory=dict)
 
@@ -72,11 +72,17 @@ class Lists:
         span = settings.lists.get(list_id)
         if span is not None:
             for place in range(span.start, span.start + span.count):
-                person = invented(place)
-                if person.mobile not in joined and person.mobile not in left:
-                    yield person
+                mobile = made_up(place)
+                if mobile not in joined and mobile not in left:
+                    yield Person(mobile, self._opted_in_at(settings, place), place)
         for mobile, opted_in_at in joined.items():
             yield Person(mobile, opted_in_at)
+
+    def _opted_in_at(self, settings: Settings, place: int) -> datetime:
+        if not settings.list_days:
+            return _FIRST_OPT_IN + place % _MOST_TURNS * _BETWEEN_OPT_INS
+        span = settings.list_days * _DAY_SECONDS
+        return self.started_at - timedelta(seconds=span - place * _SPREAD_SECONDS % span)
 
 
 def _is_within(mobile: str, span: Span) -> bool:

@@ -165,6 +165,12 @@ class Settings:
             pairs(_list_id, _span, form="id=count@start,id=count"), "made-up people of each list"
         ),
     )
+    list_days: int = field(
+        default=0,
+        metadata=about(
+            whole(0), "made-up people opted in within so many days before the start; 0: in 2012"
+        ),
+    )
     keyword: str = field(
         default="LIST{list_id} (71441-US)",
         metadata=about(text, "the keyword of a list; {list_id} stands for its id"),

@@ -14,6 +14,7 @@ from django.db import connection
 
 from apps.sms import digests
 from apps.sms.listing.staging import TABLE
+from apps.sms.upserts.saving import default_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,6 +108,7 @@ def _parameters(opt_in_list: OptInList, seen_at: datetime, refresh_minutes: int)
         "zone": opt_in_list.timezone,
         "seen_at": seen_at,
         "refresh": refresh_minutes,
+        "default_zone": default_zone(opt_in_list.brand_id),
         "source": f"lime list {opt_in_list.list_id}"[:100],
         "proof": f"on Lime's list {opt_in_list.list_id} {opt_in_list.keyword}".strip()[:440],
         "left_source": f"{LEFT_SOURCE}{opt_in_list.list_id}"[:100],
@@ -176,8 +178,9 @@ WITH people AS MATERIALIZED (
     INSERT INTO sms_subscriber (phone, name, first_name, last_name, email, opted_in_at,
         opt_in_source, opt_in_proof, verified_at, timezone, state, zone_source)
     SELECT p.phone, trim(p.first_name || ' ' || p.last_name), p.first_name, p.last_name, p.email,
-        p.opted_in_at, %(source)s, %(proof)s, %(seen_at)s, p.timezone, p.state,
-        CASE WHEN p.timezone = '' THEN '' ELSE 'number' END
+        p.opted_in_at, %(source)s, %(proof)s, %(seen_at)s,
+        coalesce(nullif(p.timezone, ''), %(default_zone)s), p.state,
+        CASE WHEN p.timezone = '' THEN 'brand' ELSE 'number' END
     FROM people p
     WHERE p.opted_in_at IS NOT NULL AND NOT EXISTS (SELECT FROM found f WHERE f.phone = p.phone)
     ORDER BY p.phone

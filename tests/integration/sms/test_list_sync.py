@@ -459,3 +459,14 @@ def test_old_runs_are_pruned_but_for_each_lists_last(opt_in_list: OptInList) -> 
 
     assert list(ListSyncRun.objects.all()) == [last]
     assert old.pk != last.pk
+
+
+def test_number_that_tells_no_zone_gets_the_brands(
+    opt_in_list: OptInList, lime: LimeSandbox
+) -> None:
+    lime.happen("optin", "18005551212", list_id="71441")
+
+    sync(opt_in_list)
+
+    joined = Subscriber.objects.get(phone="+18005551212")
+    assert (joined.timezone, joined.state, joined.zone_source) == ("America/New_York", "", "brand")
