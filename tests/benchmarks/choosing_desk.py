@@ -80,7 +80,7 @@ def fill(*, people: int, rows: int) -> dict[str, float]:
     )
     messages = _messages(brand)
     with connection.cursor() as cursor:
-        given = {"people": people, "brand": brand.pk, "at": at}
+        given: dict[str, Any] = {"people": people, "brand": brand.pk, "at": at}
         cursor.execute(_PEOPLE, given)
         cursor.execute(_SUBSCRIPTIONS, given)
         cursor.execute(_TALLY, given)

@@ -13,7 +13,7 @@ import time
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from django.db import connection, transaction
@@ -185,7 +185,7 @@ def _note(  # noqa: PLR0913, PLR0917 - the columns of one row
     seed: int,
     seconds: float,
 ) -> None:
-    values = {
+    values: dict[str, Any] = {
         "brand": brand_id,
         "minute": minute,
         "looked_at": figures.looked_at,

@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from apps.queues.terminal import open_console
@@ -15,7 +15,7 @@ from apps.sms.sent_log import archiving, files, restoring
 from apps.sms.sent_log.files import ArchiveError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console
 
@@ -101,9 +101,7 @@ def _archive(console: Console, named: Sequence[str], *, dry_run: bool) -> None:
         expected = known[partition].rows if partition in known else -1
         with _bar(console) as bar:
             line = bar.add_task(files.month_of(partition), total=max(expected, 0) or None)
-            note = archiving.archive(
-                partition, on_rows=lambda rows, at=line, on=bar: on.update(at, completed=rows)
-            )
+            note = archiving.archive(partition, on_rows=_moving(bar, line))
             bar.update(line, completed=note.rows, total=note.rows)
         console.print(f"{files.month_of(partition)}: {note.rows:,} rows archived and dropped")
     if not wanted:
@@ -119,10 +117,15 @@ def _restore(console: Console, named: Sequence[str], *, dry_run: bool) -> None:
             continue
         with _bar(console) as bar:
             line = bar.add_task(files.month_of(partition), total=None)
-            note = restoring.restore(
-                partition, on_bytes=lambda done, at=line, on=bar: on.update(at, completed=done)
-            )
+            note = restoring.restore(partition, on_bytes=_moving(bar, line))
         console.print(f"{files.month_of(partition)}: {note.rows:,} rows restored")
+
+
+def _moving(bar: Progress, line: TaskID) -> Callable[[int], None]:
+    def move(done: int) -> None:
+        bar.update(line, completed=done)
+
+    return move
 
 
 def _bar(console: Console) -> Progress:
