@@ -160,8 +160,8 @@ def insert_messages(mailing: Mailing, people: str, params: Mapping[str, Any]) ->
                 "correlation": mailing.correlation_id,
             },
         )
-        *counts, skipped = cursor.fetchone()
-    return InsertedPeople(*counts, skipped=orjson.loads(skipped))
+        found, first, last, planned, batches, skipped = cursor.fetchone()
+    return InsertedPeople(found, first, last, planned, batches, orjson.loads(skipped))
 
 
 def _advance(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import time
 from typing import TYPE_CHECKING, Any
 
-import structlog
 from django.db import connection, transaction
 
 from apps.newsletter.models import Sequence
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
 
     from apps.newsletter.models import SequenceStep
 
-log = structlog.get_logger(__name__)
-
 PAGE_SIZE = 10_000
+# Far below the task's time limit, with the steps that are worked off behind it.
+TURN_SECONDS = 60.0
 
 # Who was in it before stays out: for good, or until so many days after the last thing happened.
 NOT_BEEN_IN_IT = """NOT EXISTS (
@@ -35,8 +36,8 @@ SELECT statement_timestamp(), zone, array_agg(id ORDER BY id)
   FROM (SELECT c.id, coalesce(nullif(c.timezone, ''), %(brand_zone)s) AS zone
           FROM contacts_contact c
          WHERE c.brand_id = %(brand)s AND c.status = 'subscribed' AND c.erased_at IS NULL
-           {chosen} AND ({entry}) AND {not_been_in_it}
-         LIMIT {size}) page
+           AND c.id > %(after)s {chosen} AND ({entry}) AND {not_been_in_it}
+         ORDER BY c.id LIMIT {size}) page
  GROUP BY zone
 """
 
@@ -48,9 +49,13 @@ SELECT %(sequence)s, %(version)s, given.contact, 'active', %(position)s, given.d
 """
 
 
-def enter_all() -> int:
-    """Looks through all active sequences; returns how many people entered one."""
-    return sum(enter(sequence) for sequence in with_parts())
+def enter_all(*, turn_seconds: float = TURN_SECONDS) -> int:
+    """Looks through all active sequences; returns how many people entered one.
+
+    Who is not reached in this turn is looked at in the next.
+    """
+    ends_at = time.monotonic() + turn_seconds
+    return sum(enter(sequence, ends_at=ends_at) for sequence in with_parts())
 
 
 def consider(*, contact_ids: Collection[int]) -> int:
@@ -62,7 +67,12 @@ def with_parts() -> list[Sequence]:
     return list(Sequence.objects.active().select_related("brand", "current").order_by("pk"))
 
 
-def enter(sequence: Sequence, *, contact_ids: Collection[int] | None = None) -> int:
+def enter(
+    sequence: Sequence,
+    *,
+    contact_ids: Collection[int] | None = None,
+    ends_at: float = math.inf,
+) -> int:
     """All who meet the conditions now, or those of `contact_ids`; two statements a page."""
     version = sequence.current
     first = version.steps.first() if version else None
@@ -79,10 +89,10 @@ def enter(sequence: Sequence, *, contact_ids: Collection[int] | None = None) -> 
     with recorded(
         "sequence.enter", brand_id=sequence.brand_id, sequence=sequence.pk, version=version.pk
     ) as run:
-        while page := _enter_page(sequence, first, asked, params):
-            run.row_count += page
-            if page < PAGE_SIZE:
-                break
+        after: int | None = 0
+        while after is not None and time.monotonic() < ends_at:
+            entered, after = _enter_page(sequence, first, asked, {**params, "after": after})
+            run.row_count += entered
         run.quiet = not run.row_count
     return run.row_count
 
@@ -98,12 +108,15 @@ def standing_params(sequence: Sequence) -> dict[str, Any]:
     }
 
 
-def _enter_page(sequence: Sequence, first: SequenceStep, asked: str, params: dict[str, Any]) -> int:
+def _enter_page(
+    sequence: Sequence, first: SequenceStep, asked: str, params: dict[str, Any]
+) -> tuple[int, int | None]:
+    """How many entered, and behind whom to go on; None where that were all."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(asked, params)
         contacts, dues = _by_zone(sequence, first, cursor.fetchall())
         if not contacts:
-            return 0
+            return 0, None
         cursor.execute(
             _ENTER,
             {
@@ -114,7 +127,7 @@ def _enter_page(sequence: Sequence, first: SequenceStep, asked: str, params: dic
                 "dues": dues,
             },
         )
-        return int(cursor.rowcount)
+        return int(cursor.rowcount), max(contacts) if len(contacts) == PAGE_SIZE else None
 
 
 def _by_zone(

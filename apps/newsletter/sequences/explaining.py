@@ -14,7 +14,7 @@ from apps.newsletter.sequences import conditions
 from apps.newsletter.sequences.entering import NOT_BEEN_IN_IT, standing_params
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date, datetime
 
     from apps.contacts.models import Contact
     from apps.newsletter.models import Sequence, SequenceStep
@@ -91,7 +91,7 @@ def _step(
     step: SequenceStep,
     enrolment: Enrolment,
     mail: StepMail | None,
-    messages: dict[tuple[object, int], Message],
+    messages: dict[tuple[date, int], Message],
 ) -> StepStory:
     if mail is not None:
         message = messages.get((mail.month, mail.mailing_id))

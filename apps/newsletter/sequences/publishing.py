@@ -39,12 +39,12 @@ def draft_of(*, sequence_id: int) -> SequenceVersion:
 
 def _copy(old: SequenceVersion, draft: SequenceVersion) -> None:
     """Steps keep their keys, which are what says that a step is the same one."""
-    for part in (*old.steps.all(), *old.rules.all()):
-        part.pk = None
-        part.version = draft
-        if hasattr(part, "content_id"):
-            part.content_id = None
-        part.save(force_insert=True)
+    for step in old.steps.all():
+        step.pk, step.version, step.content = None, draft, None
+        step.save(force_insert=True)
+    for rule in old.rules.all():
+        rule.pk, rule.version = None, draft
+        rule.save(force_insert=True)
 
 
 def publish(*, version_id: int, old_people: str, actor: str) -> SequenceVersion:

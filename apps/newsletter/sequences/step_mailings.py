@@ -10,6 +10,8 @@ from apps.mail.models import Mailing
 from apps.newsletter.models import SequenceStep, StepMailing
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from apps.newsletter.models import Sequence
 
 SEQUENCE_CLASS = MailClass.COMMERCIAL
@@ -26,7 +28,7 @@ def mailing_of(step: SequenceStep, sequence: Sequence) -> Mailing:
     return found
 
 
-def _find(step: SequenceStep, month: object) -> Mailing | None:
+def _find(step: SequenceStep, month: date) -> Mailing | None:
     known = StepMailing.objects.select_related("mailing").filter(step=step, month=month).first()
     return known.mailing if known else None
 
