@@ -93,14 +93,14 @@ def _run(brand_id: int) -> dict[str, Any]:
     return {"seconds": seconds, "moved": done.moved, "statements_per_page": statements}
 
 
-def take_interactions(*, brand: int, number: int) -> dict[str, float]:
+def take_interactions(*, brand: int, number: int, size: int = CALL) -> dict[str, float]:
     """Keeps so many interactions in calls, as the route does."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT min(id), max(id) FROM contacts_contact")
         low, high = cursor.fetchone()
     now = datetime.now(tz=UTC)
     took = 0.0
-    for start in range(0, number, CALL):
+    for start in range(0, number, size):
         told = [
             {
                 "id": uuid.uuid4().hex,
@@ -109,12 +109,12 @@ def take_interactions(*, brand: int, number: int) -> dict[str, float]:
                 "subject": f"/pages/{n % 500}",
                 "occurred_at": (now - timedelta(seconds=n % 86_400)).isoformat(),
             }
-            for n in range(start, start + CALL)
+            for n in range(start, start + size)
         ]
         begun = time.perf_counter()
         taking.take(brand_id=brand, interactions=told)
         took += time.perf_counter() - begun
-    return {"ms_per_call": took / (number / CALL) * 1000}
+    return {"ms_per_call": took / (number / size) * 1000}
 
 
 def store_all(*, workers: int) -> float:
