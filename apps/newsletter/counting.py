@@ -45,4 +45,4 @@ def _count(brand: Brand) -> int:
     subscribed = Contact.objects.filter(
         brand=brand, status=ContactStatus.SUBSCRIBED, erased_at=None, status_changed_at__lt=today
     )
-    return subscribed.count()
+    return int(subscribed.count())

@@ -73,13 +73,13 @@ def test_key_needs_no_origin_but_its_scope_and_its_brand(door: Door, other: Join
 @pytest.mark.parametrize("slash", ["", "/"])
 @pytest.mark.parametrize("path", EVERY)
 def test_browsers_may_ask_from_pages_of_the_list(door: Door, path: str, slash: str) -> None:
-    headers = {"access_control_request_method": "POST"}
+    path += slash
 
-    known = door.ask("OPTIONS", path + slash, **headers)
-    unknown = door.ask("OPTIONS", path + slash, origin="https://evil.example", **headers)
+    known = door.ask("OPTIONS", path, access_control_request_method="POST")
+    unknown = door.ask("OPTIONS", path, origin="https://evil.example")
 
     assert (known.status, known.headers[ALLOWED]) == (204, ORIGIN)
-    assert ("GET" if path == "count" else "POST") in known.headers["Access-Control-Allow-Methods"]
+    assert ("GET" if "count" in path else "POST") in known.headers["Access-Control-Allow-Methods"]
     assert "x-email-action" in known.headers["Access-Control-Allow-Headers"]
     assert (unknown.status, unknown.headers.get(ALLOWED)) == (204, None)
     assert "Origin" in known.headers["Vary"]
