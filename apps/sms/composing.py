@@ -49,5 +49,5 @@ def _somebody(brand: Brand) -> dict[str, object]:
     newest = Subscription.objects.filter(brand=brand, active=True).order_by("-subscriber_id")
     subscriber_id = newest.values_list("subscriber_id", flat=True).first()
     fields = ("first_name", "last_name", "name", "traits")
-    found = Subscriber.objects.filter(pk=subscriber_id).values(*fields).first()
+    found = Subscriber.objects.filter(pk=subscriber_id or 0).values(*fields).first()
     return dict(found or _SAMPLE)

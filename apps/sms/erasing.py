@@ -6,6 +6,8 @@ of the sent log and of events belong to figures: they lose the number and keep w
 
 from __future__ import annotations
 
+from typing import Any
+
 import structlog
 from django.db import connection, transaction
 
@@ -32,7 +34,7 @@ def erase_subscriber(*, subscriber_id: int, by: str) -> None:
         found = Subscriber.objects.select_for_update().filter(pk=subscriber_id).first()
         if found is None:
             raise UnknownSubscriberError("There is no such subscriber any more.")
-        facts = {
+        facts: dict[str, Any] = {
             "id": subscriber_id,
             "phone": found.phone,
             "digest": digests.digest(found.phone, version=digests.newest_version()),

@@ -155,7 +155,7 @@ class LinkInline(BrandScopedInline):
 class TextMessageForm(ModelForm):
     class Meta:
         model = TextMessage
-        exclude = ("brand",)
+        exclude = ("brand", "created_at")
 
     def clean_body(self) -> str:
         body = str(self.cleaned_data["body"])
@@ -258,7 +258,7 @@ class TextMessageAdmin(TextsAdmin):
 
     def _test(self, message: TextMessage, phone: str) -> tuple[int, str]:
         now = config.read(message.brand_id)
-        account = ProviderAccount.objects.filter(pk=now.account_id).first()
+        account = ProviderAccount.objects.filter(pk=now.account_id or 0).first()
         if account is None:
             return messages.ERROR, "The brand has no provider account: choose one in its settings."
         names = list(message.links.values_list("name", flat=True))

@@ -29,6 +29,8 @@ from apps.sms.upserts.saving import Saved, save
 from apps.sms.upserts.showing import hide_foreign, show_many
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from django.db.models import QuerySet
     from rest_framework.request import Request
 
@@ -115,7 +117,7 @@ class SubscriberViewSet(StationViewSet):
             return Response(body, status=status.HTTP_409_CONFLICT)
         return Response(result)
 
-    def _save_many(self, given: list[Any]) -> Response:
+    def _save_many(self, given: Sequence[Any]) -> Response:
         if not 1 <= len(given) <= MOST_ITEMS:
             told = f"Must have 1 to {MOST_ITEMS:,} items, not {len(given):,}."
             raise ValidationError({"body": [told]})
@@ -127,7 +129,7 @@ class SubscriberViewSet(StationViewSet):
         ]
         return Response({"success": all(one["success"] for one in answers), "results": answers})
 
-    def _save(self, items: list[Item]) -> list[dict[str, Any]]:
+    def _save(self, items: Sequence[Item]) -> Sequence[dict[str, Any]]:
         saved = save(items=items, reach=self.reach)
         shown = show_many({one.id for one in saved.values()}, self.reach)
         return [_result(item, saved.get(item.phone), shown) for item in items]

@@ -7,7 +7,7 @@ the provider itself. Leaving needs no proof.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import structlog
@@ -91,7 +91,7 @@ def _leave(
 
 def _store(account: ProviderAccount, told: Told) -> int | None:
     """The new row's id; None where the number's last call said the same a moment ago."""
-    facts = {
+    facts: dict[str, Any] = {
         "account": account.pk,
         "action": told.action,
         "phone": told.place.phone,

@@ -9,7 +9,7 @@ holds them back.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from django.db import connection
@@ -115,7 +115,7 @@ def _send(claimed: _Claimed) -> Verdict:
 
 def _settle(claimed: _Claimed, verdict: Verdict) -> None:
     state = _STATE_BY_KIND.get(verdict.kind, TextReply.State.FAILED)
-    facts = {
+    facts: dict[str, Any] = {
         "id": claimed.id,
         "fence": claimed.fence,
         "state": state,

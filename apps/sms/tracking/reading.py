@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from apps.sms import zones
 from apps.sms.models import TextCampaign, TextMessage
@@ -46,10 +46,16 @@ class Outcome:
     errors: dict[str, list[str]] | None = None
 
 
-def take(given: Sequence[Any], *, brand_id: int, source: str) -> list[Outcome]:
-    """Records what can be, for one brand; a constant number of statements."""
+def take(
+    given: Sequence[Any], *, brand_id: int, source: str, since: datetime | None = None
+) -> list[Outcome]:
+    """Records what can be, for one brand; a constant number of statements.
+
+    With `since` the events are history: as old as that, and words to stop among them are not
+    obeyed, for people may have come back.
+    """
     now = datetime.now(tz=UTC)
-    read = [read_report(one, now=now) for one in given]
+    read = [read_report(one, now=now, since=since or earliest(now)) for one in given]
     reports = {number: one for number, one in enumerate(read) if isinstance(one, Report)}
     foreign = _foreign(list(reports.values()), brand_id)
     people = _people(list(reports.values()), brand_id)
@@ -67,11 +73,12 @@ def take(given: Sequence[Any], *, brand_id: int, source: str) -> list[Outcome]:
             happenings[number] = _happening(report, person, brand_id, source)
     for number, new in zip(happenings, record(list(happenings.values())), strict=True):
         outcomes[number] = Outcome(recorded=new)
-    keywords.obey(list(happenings.values()))
+    if since is None:
+        keywords.obey(list(happenings.values()))
     return outcomes
 
 
-def read_report(given: Any, *, now: datetime) -> Report | dict[str, list[str]]:
+def read_report(given: Any, *, now: datetime, since: datetime) -> Report | dict[str, list[str]]:
     """The event, or what is wrong with it by field."""
     if not isinstance(given, dict):
         return {"body": ["Must be an object: {…}."]}
@@ -79,7 +86,7 @@ def read_report(given: Any, *, now: datetime) -> Report | dict[str, list[str]]:
     told: dict[str, Any] = {}
     for name, value in given.items():
         try:
-            told[_COLUMNS.get(name, name)] = _READERS.get(name, _unknown)(value)
+            told[_COLUMNS.get(str(name), str(name))] = _READERS.get(name, _unknown)(value)
         except ValueError as error:
             problems[name] = [str(error)]
     if "type" not in given:
@@ -87,8 +94,8 @@ def read_report(given: Any, *, now: datetime) -> Report | dict[str, list[str]]:
     if not (given.get("phone") or given.get("email")):
         problems["phone"] = ["Give a phone or an email: whose event is it?"]
     at = told.setdefault("occurred_at", now)
-    if at < earliest(now):
-        problems["occurred_at"] = [f"Must not lie before {earliest(now):%Y-%m-%d}; use a backfill."]
+    if at < since:
+        problems["occurred_at"] = [f"Must not lie before {since:%Y-%m-%d}; use a backfill."]
     return problems or Report(**told)
 
 
@@ -143,7 +150,7 @@ def _foreign(
     }
 
 
-def _unknown(_value: Any) -> None:
+def _unknown(_value: Any) -> NoReturn:
     raise ValueError(f"Unknown field. Known are: {', '.join(sorted(_READERS))}.")
 
 
@@ -161,7 +168,7 @@ def _amount(value: Any) -> Decimal:
 
 
 def _currency(value: Any) -> str:
-    found = values.text(3)(value).upper()
+    found = str(values.text(3)(value)).upper()
     if found and not (len(found) == 3 and found.isascii() and found.isalpha()):  # noqa: PLR2004 - ISO 4217
         raise ValueError("Must be a currency of three letters, such as USD.")
     return found

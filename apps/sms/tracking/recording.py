@@ -12,7 +12,7 @@ event and is not added up.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from django.conf import settings
@@ -49,7 +49,7 @@ def record(happenings: Sequence[Happening]) -> list[bool]:
     if not happenings:
         return []
     rows = [{**asdict(one), "ord": number} for number, one in enumerate(happenings)]
-    facts = {
+    facts: dict[str, Any] = {
         "rows": orjson.dumps(rows, default=str).decode(),
         "days": settings.TEXT_ATTRIBUTION_DAYS,
         "bucket": settings.TEXT_EVENT_BUCKET_SECONDS,

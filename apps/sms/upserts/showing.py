@@ -56,7 +56,7 @@ def hide_foreign(shown: dict[str, Any], item: Item) -> dict[str, Any]:
 
 
 def _permissions(ids: Collection[int], reach: Reach) -> dict[int, dict[int, dict[str, Any]]]:
-    rows: Iterable[dict[str, Any]] = Subscription.objects.filter(
+    rows: Iterable[Any] = Subscription.objects.filter(
         subscriber_id__in=ids, brand_id__in=reach.slugs.values()
     ).values(
         "subscriber_id",

@@ -42,7 +42,7 @@ def text(limit: int) -> Reader:
 
 def email(value: Any) -> str:
     """In lower case; "" takes away what was known."""
-    found = text(320)(value).lower()
+    found = str(text(320)(value)).lower()
     if found and not _EMAIL.fullmatch(found):
         raise ValueError("Must be an email address like anna@example.com.")
     return found
