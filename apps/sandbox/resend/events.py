@@ -27,13 +27,19 @@ _COURSES = {
     Outcome.SUPPRESSED: ("suppressed",),
 }
 
+# Whoever is quicker is taken for a machine, by those who receive the events.
+_BY_PEOPLE = frozenset({"opened", "clicked"})
+
 
 def timeline(email: Email, settings: Settings) -> list[Step]:
     """The events of a mail in order. The same seed and address always give the same course."""
     pause = settings.event_delay_ms / 1000
     steps = [(email.accepted_at, "scheduled")] if email.starts_at > email.accepted_at else []
-    names = _course(email.address, settings)
-    return steps + [(email.starts_at + pause * n, name) for n, name in enumerate(names, start=1)]
+    moment = email.starts_at
+    for name in _course(email.address, settings):
+        moment += pause + (settings.reading_seconds if name in _BY_PEOPLE else 0.0)
+        steps.append((moment, name))
+    return steps
 
 
 def last_event(email: Email, settings: Settings, *, now: float) -> str:

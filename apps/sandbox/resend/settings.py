@@ -156,6 +156,10 @@ class Settings:
     event_delay_ms: float = field(
         default=200.0, metadata=_about(number(0), "pause before each event of a mail")
     )
+    reading_seconds: float = field(
+        default=3.0,
+        metadata=_about(number(0), "how long a person takes to open a mail, and to click in it"),
+    )
     webhook_retry_scale: float = field(
         default=1.0, metadata=_about(number(0), "shortens the redelivery schedule")
     )

@@ -119,8 +119,8 @@ def test_persons_page_shows_score_reasons_and_history(club: Club, desk: Client) 
          ("1 point for each “visited” that another system told, in the last 30 days, half of that"
          " after 7 days.")),
         (ScoreRule(signal="complained", points=-50, window_days=365, most_points=80),
-         ("-50 points for each mail that the person marked as spam, in the last 365 days, never less"
-         " than -80 in all.")),
+         ("-50 points for each mail that the person marked as spam, in the last 365 days,"
+           " never less than -80 in all.")),
     ],
 )  # fmt: skip
 def test_rule_reads_as_a_sentence(rule: ScoreRule, words: str) -> None:
