@@ -71,6 +71,8 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("queues.SchedulePeriod", "schedule", "Scheduled jobs"),
             ("waffle.Switch", "toggle_on", "Flags"),
             ("newsletter.CacheInvalidation", "cached", "Cache invalidations"),
+            ("newsletter.SegmentWish", "sync_alt", "Segment queue"),
+            ("newsletter.SegmentPass", "receipt_long", "Segment passes"),
         ),
     ),
     (
@@ -79,6 +81,8 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("brands.Brand", "storefront", "Brands"),
             ("brands.Sender", "alternate_email", "Senders"),
             ("newsletter.JoiningRules", "how_to_reg", "Joining rules"),
+            ("newsletter.ManagedSegment", "category", "Managed segments"),
+            ("newsletter.ProviderTopic", "new_label", "Topics at the provider"),
             ("brands.ProviderAccount", "cloud", "Provider accounts"),
             ("brands.ApiKey", "key", "API keys"),
             ("station.WebhookEndpoint", "webhook", "Webhooks"),

@@ -7,6 +7,12 @@ from apps.newsletter.admin.joining import (
     ContactSubmissionAdmin,
     JoiningRulesAdmin,
 )
+from apps.newsletter.admin.segments import (
+    ManagedSegmentAdmin,
+    ProviderTopicAdmin,
+    SegmentPassAdmin,
+    SegmentWishAdmin,
+)
 from apps.newsletter.admin.sequence_versions import SequenceVersionAdmin
 from apps.newsletter.admin.sequences import EnrolmentAdmin, SequenceAdmin
 
@@ -16,7 +22,11 @@ __all__ = [
     "DigestAdmin",
     "EnrolmentAdmin",
     "JoiningRulesAdmin",
+    "ManagedSegmentAdmin",
+    "ProviderTopicAdmin",
     "ScoreRuleAdmin",
+    "SegmentPassAdmin",
+    "SegmentWishAdmin",
     "SequenceAdmin",
     "SequenceVersionAdmin",
     "TierAdmin",

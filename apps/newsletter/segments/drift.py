@@ -11,21 +11,23 @@ from typing import TYPE_CHECKING
 import structlog
 from django.db import connection
 
-from apps.newsletter.models import SegmentWish
-from apps.newsletter.models.segments import WishState
-
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+    from django.db.models import QuerySet
+
+    from apps.newsletter.models import SegmentWish
 
 log = structlog.get_logger(__name__)
 
 PAGE = 5_000
 
-DRIFTED = """
-    state IN ('idle', 'dead') AND version > 0 AND seen_segments IS NOT NULL
-    AND (called_at IS NULL OR called_at < seen_at)
-    AND seen_segments <> CASE WHEN target_segment IS NULL THEN '{}'::text[]
-                              ELSE ARRAY[target_segment::text] END
+_WISH = "newsletter_segmentwish"
+DRIFTED = f"""
+    {_WISH}.state IN ('idle', 'dead') AND {_WISH}.version > 0 AND {_WISH}.seen_segments IS NOT NULL
+    AND ({_WISH}.called_at IS NULL OR {_WISH}.called_at < {_WISH}.seen_at)
+    AND {_WISH}.seen_segments <> CASE WHEN {_WISH}.target_segment IS NULL THEN '{{}}'::text[]
+                                      ELSE ARRAY[{_WISH}.target_segment::text] END
 """
 
 
@@ -68,25 +70,9 @@ def _drifted_page(brand_id: int) -> list[int]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def open_wishes(*, brand_id: int) -> dict[str, int]:
-    """How many of the brand's wishes are in each state, for display."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT state, count(*) FROM newsletter_segmentwish WHERE brand_id = %s GROUP BY 1",
-            [brand_id],
-        )
-        found = dict(cursor.fetchall())
-    return {state: int(found.get(state, 0)) for state in WishState.values}
-
-
-def drifted(*, brand_id: int, most: int) -> list[SegmentWish]:
-    """The first of them by contact, for display."""
-    return list(
-        SegmentWish.objects.select_related("contact")
-        .filter(brand_id=brand_id)
-        .extra(where=[DRIFTED])  # noqa: S610 - a condition of ours, without parameters
-        .order_by("contact")[:most]
-    )
+def only_drifted(wishes: QuerySet[SegmentWish]) -> QuerySet[SegmentWish]:
+    """Those of the wishes where the last comparison saw something else."""
+    return wishes.extra(where=[DRIFTED])  # noqa: S610 - a condition of ours, without parameters
 
 
 _REPAIR = """

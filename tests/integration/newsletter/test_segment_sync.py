@@ -165,7 +165,7 @@ def test_unknown_brand_is_refused_by_name() -> None:
         call_command("sync_segments", "--brand", "nobody")
 
 
-# --- The soak --------------------------------------------------------------------------------------
+# --- The soak -------------------------------------------------------------------------------------
 
 
 @pytest.fixture
