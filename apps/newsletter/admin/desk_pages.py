@@ -31,6 +31,10 @@ REFUSALS = (SequenceError, DigestError, MailError)
 _LARGEST_ID = 2**63 - 1
 
 
+def page_url(model: type[Model], pk: int, page: str) -> str:
+    return reverse(f"admin:newsletter_{model.__name__.lower()}_{page}", args=[pk])
+
+
 class OneBrandForm(ModelForm):
     """Refuses senders, templates and topics of another brand than the row's."""
 
@@ -50,6 +54,7 @@ class DeskAdmin(BrandScopedAdmin):
     """Rows with pages of their own below `<id>/`; the list leads to the one named `home`."""
 
     home = ""
+    parts: tuple[str, ...] = ()  # what the pages of one row read besides it
     actions = None
     list_display_links = None
 
@@ -66,7 +71,7 @@ class DeskAdmin(BrandScopedAdmin):
 
     def found(self, request: HttpRequest, pk: int) -> Any:
         """The row, if the user may see it. Raises Http404."""
-        rows = self.get_queryset(request).select_related(*self.list_select_related or ())
+        rows = self.get_queryset(request).select_related(*self.parts)
         row = rows.filter(pk=pk).first() if pk <= _LARGEST_ID else None
         if row is None:
             raise Http404(f"There is no {self.opts.verbose_name} {pk}.")
@@ -80,7 +85,7 @@ class DeskAdmin(BrandScopedAdmin):
         )
 
     def url(self, pk: int, page: str = "") -> str:
-        return reverse(f"admin:{self._name}_{page or self.home}", args=[pk])
+        return page_url(self.model, pk, page or self.home)
 
     @property
     def _name(self) -> str:

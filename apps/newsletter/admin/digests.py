@@ -67,7 +67,8 @@ class DigestAdmin(DeskAdmin):
     home = "issue"
     list_display = ("shown_name", "brand", "shown_state", "shown_time", "newest_issue")
     list_filter = (BrandFilter,)
-    list_select_related = ("brand", "sender", "template")
+    list_select_related = ("brand",)
+    parts = ("brand", "sender", "template")
     search_fields = ("name", "slug")
     ordering = ("brand__name", "name")
     inlines = (SourceInline, ItemInline)

@@ -9,7 +9,7 @@ from django.contrib import admin
 
 from apps.brands.admin.bases import ModelForm, StackedInline, TabularInline
 from apps.brands.rights import Right
-from apps.newsletter.admin.desk_pages import DeskAdmin
+from apps.newsletter.admin.desk_pages import DeskAdmin, page_url
 from apps.newsletter.models import Sequence, SequenceRule, SequenceStep, SequenceVersion
 from apps.newsletter.models.digests import Weekday
 
@@ -143,8 +143,7 @@ class SequenceVersionAdmin(DeskAdmin):
         """Back to the sequence, unless somebody goes on editing."""
         answer = super().response_change(request, obj)
         if "_continue" not in request.POST:
-            sequences = self.admin_site.get_model_admin(Sequence)
-            answer["Location"] = sequences.url(obj.sequence_id)
+            answer["Location"] = page_url(Sequence, obj.sequence_id, "steps")
         return answer
 
     def has_add_permission(self, _request: HttpRequest) -> bool:

@@ -14,7 +14,7 @@ from apps.brands.acting import user_actor
 from apps.brands.admin.scoped import BrandFilter, ReadOnlyAdmin
 from apps.brands.rights import Right
 from apps.contacts.models import Contact
-from apps.newsletter.admin.desk_pages import REFUSALS, DeskAdmin, OneBrandForm
+from apps.newsletter.admin.desk_pages import REFUSALS, DeskAdmin, OneBrandForm, page_url
 from apps.newsletter.models import Enrolment, Sequence, SequenceVersion
 from apps.newsletter.sequences import checking, controlling, publishing
 from apps.newsletter.sequences.explaining import explain
@@ -42,7 +42,8 @@ class SequenceAdmin(DeskAdmin):
     home = "steps"
     list_display = ("shown_name", "brand", "shown_state", "shown_version", "under_way")
     list_filter = (BrandFilter, "state")
-    list_select_related = ("brand", "sender", "current")
+    list_select_related = ("brand", "current")
+    parts = ("brand", "sender", "current")
     search_fields = ("name", "slug")
     ordering = ("brand__name", "name")
     fields = (
@@ -57,7 +58,8 @@ class SequenceAdmin(DeskAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         active = Count("enrolments", filter=Q(enrolments__state=Enrolment.State.ACTIVE))
-        return super().get_queryset(request).annotate(people=active)
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows.annotate(people=active)
 
     @admin.display(description="sequence", ordering="name")
     def shown_name(self, sequence: Sequence) -> SafeString:
@@ -191,8 +193,7 @@ class SequenceAdmin(DeskAdmin):
         if request.method == "POST":
             self.require(request, Right.EDIT, sequence)
             version = publishing.draft_of(sequence_id=pk)
-            versions = self.admin_site.get_model_admin(SequenceVersion)
-            return HttpResponseRedirect(versions.url(version.pk, "change"))
+            return HttpResponseRedirect(page_url(SequenceVersion, version.pk, "change"))
         return HttpResponseRedirect(self.url(pk))
 
     def start(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -257,8 +258,8 @@ class EnrolmentAdmin(ReadOnlyAdmin):
 
     @admin.display(description="person")
     def shown_person(self, enrolment: Enrolment) -> SafeString:
-        sequences = self.admin_site.get_model_admin(Sequence)
-        url = f"{sequences.url(enrolment.sequence_id, 'why')}?contact={enrolment.contact_id}"
+        page = page_url(Sequence, enrolment.sequence_id, "why")
+        url = f"{page}?contact={enrolment.contact_id}"
         return format_html('<a href="{}">{}</a>', url, enrolment.contact.email)
 
     @display(  # type: ignore[untyped-decorator]
