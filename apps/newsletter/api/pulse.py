@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.conf import settings
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
 from apps.brands.api.buckets import Bucket
+from apps.brands.api.documents import ERROR
 from apps.brands.api.errors import UnavailableError
 from apps.brands.api.fields import ObjectName, StrictSerializer
 from apps.brands.api.parsing import StationJSONParser
@@ -80,7 +81,10 @@ class PulseView(StationViewSet):
     @extend_schema(
         operation_id="pulse",
         request=PulseSerializer,
-        responses={202: TakenSerializer, 503: TakenSerializer},
+        responses={
+            202: TakenSerializer,
+            503: OpenApiResponse(ERROR, "Too much waits; wait for `Retry-After` seconds."),
+        },
         summary="Tell what people did",
     )
     def create(self, request: Request) -> Response:
@@ -92,10 +96,11 @@ class PulseView(StationViewSet):
         `errors` names the places (`interactions.3.kind`). 503 says that too much waits to be
         stored: send it again after `Retry-After` seconds.
         """
-        unknown = set(request.data) - {"interactions"}
+        told = cast("dict[str, Any]", request.data)  # the parser lets nothing else in
+        unknown = set(told) - {"interactions"}
         if unknown:
             raise ValidationError(
                 {name: ["Unknown field. Known are: interactions."] for name in sorted(unknown)}
             )
-        call = taking.take(brand_id=self.brand.pk, interactions=request.data.get("interactions"))
+        call = taking.take(brand_id=self.brand.pk, interactions=told.get("interactions"))
         return Response(TakenSerializer(call).data, status=status.HTTP_202_ACCEPTED)
