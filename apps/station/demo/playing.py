@@ -37,10 +37,10 @@ def main() -> int:
 
 
 def _play(screen: Screen, stage: Stage) -> bool:
-    screen.say("[bold]Flux Station[/]: from an empty folder to a campaign that has arrived.")
+    screen.say("[bold]Flux Station[/]: from an empty folder to campaigns that have arrived.")
     screen.say("Servers, accounts and data are this run's own; nothing outside is touched.")
     screen.chapter("The station")
-    with screen.step("PostgreSQL, Valkey and a stand-in for the mail provider Resend"):
+    with screen.step("PostgreSQL, Valkey and stand-ins for the providers Resend and Lime"):
         stage.open()
     try:
         # Only now: models can be imported once Django has its settings.

@@ -14,11 +14,12 @@ import django
 from django.db import connections
 
 from apps.sandbox.handle import ResendSandbox
+from apps.sandbox.lime.handle import LimeSandbox
 from apps.station.demo.letters import save_letter
 from apps.station.demo.people import GONE_DOMAIN
 from apps.station.demo.waiting import await_true
 from apps.station.local import procfile
-from apps.station.local.keeping import sandbox_program
+from apps.station.local.keeping import LIME_USER, lime_program, sandbox_program
 from apps.station.local.local_station import LocalStation
 from apps.station.local.ports import LOOPBACK, free_port
 
@@ -28,15 +29,18 @@ if TYPE_CHECKING:
 
 REQUESTS_PER_SECOND = 5
 LATENCY_MS = 120
-SANDBOX = "resend-sandbox"
+SANDBOX, LIME = "resend-sandbox", "lime-sandbox"
+LIST_ID, LIST_PEOPLE, LIST_DAYS = "71441", 20_000, 100
+TEXT_LATENCY_MS = 200
 SENDING_DOMAIN = "harbour.example"
-# What a campaign and the provider's events need; single mails, texts and segments have none here.
+# What a campaign, the provider's events and texts need; single mails and segments have none here.
 WORKERS = (
     "worker-control",
     "worker-audience",
     "worker-batch-email",
     "worker-events",
     "worker-maintenance",
+    "worker-sms",
 )
 PROGRAMS = ("web", "beat", "sweeper", *WORKERS)
 _WORKER_IS_READY = " ready."
@@ -53,11 +57,16 @@ class Stage:
 
     folder: Path
     sandbox: ResendSandbox
+    lime: LimeSandbox
 
     def __init__(self) -> None:
-        self._sandbox_port = free_port()
+        self._sandbox_port, self._lime_port = free_port(), free_port()
         self.sandbox_url = f"http://{LOOPBACK}:{self._sandbox_port}"
-        self.station = LocalStation("demo", environment={"RESEND_API_URL": self.sandbox_url})
+        environment = {
+            "RESEND_API_URL": self.sandbox_url,
+            "LIME_API_URL": f"http://{LOOPBACK}:{self._lime_port}",
+        }
+        self.station = LocalStation("demo", environment=environment)
         self._exits = ExitStack()
 
     def open(self) -> None:
@@ -69,6 +78,7 @@ class Stage:
             self._exits.enter_context(self.station)
             self.folder = self.station.folder
             self._start_sandbox()
+            self._start_lime()
             _enter_django(self.station.environment)
             self._exits.callback(connections.close_all)
         except BaseException:
@@ -95,7 +105,7 @@ class Stage:
             port=self._sandbox_port,
         )
         await_true(
-            self._sandbox_answers,
+            partial(_answers, self.sandbox),
             what="the first answer of the stand-in for Resend",
             seconds=_START_SECONDS,
             log=SANDBOX,
@@ -107,12 +117,28 @@ class Stage:
             outcomes={GONE_DOMAIN: "bounced"},
         )
 
-    def _sandbox_answers(self) -> bool:
-        try:
-            self.sandbox.stats()
-        except OSError:
-            return False
-        return True
+    def _start_lime(self) -> None:
+        secrets = self.station.secrets
+        self.station.start(
+            lime_program(port=self._lime_port, secrets=secrets, folder=str(self.folder))
+        )
+        users = {LIME_USER: secrets.lime_sandbox_key}
+        self.lime = LimeSandbox(self.folder / "lime", users=users, port=self._lime_port)
+        await_true(
+            partial(_answers, self.lime),
+            what="the first answer of the stand-in for Lime",
+            seconds=_START_SECONDS,
+            log=LIME,
+        )
+        # Some records are broken, and some numbers are none any more.
+        self.lime.configure(
+            lists=f"{LIST_ID}={LIST_PEOPLE}",
+            list_days=LIST_DAYS,
+            list_broken_every=LIST_PEOPLE // 5,
+            latency_ms=TEXT_LATENCY_MS,
+            require_opt_in=True,
+            refusal_rates={"110": 0.002},
+        )
 
     def send_webhooks(self, *, token: str) -> None:
         """Let the provider tell us what becomes of each mail."""
@@ -177,6 +203,14 @@ def _enter_django(environment: Mapping[str, str]) -> None:
     # The screen is for the story; what the programs log is in their files.
     os.environ.update({**environment, "FLUX_LOG_LEVEL": "ERROR"})
     django.setup()
+
+
+def _answers(stand_in: ResendSandbox | LimeSandbox) -> bool:
+    try:
+        stand_in.stats()
+    except OSError:
+        return False
+    return True
 
 
 def _is_healthy(port: int) -> bool:

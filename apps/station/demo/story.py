@@ -13,7 +13,7 @@ from apps.campaigns.watching import watch
 from apps.mail.models import DeliveryEvent
 from apps.station import ledger
 from apps.station.comparing import verdict
-from apps.station.demo import people
+from apps.station.demo import people, texting
 from apps.station.demo.history import write_history
 from apps.station.demo.report import collect, report_table
 from apps.station.demo.screen import short
@@ -49,7 +49,7 @@ _EVENTS_SECONDS = 900.0
 
 
 def tell(screen: Screen, stage: Stage) -> bool:
-    """The whole story on an open stage; whether ledger and log agree.
+    """The whole story on an open stage; whether ledgers and logs agree.
 
     Raises where a step fails or takes too long.
     """
@@ -57,7 +57,8 @@ def tell(screen: Screen, stage: Stage) -> bool:
     _import(screen, stage, brand)
     mailing = _send(screen)
     _await_events(screen, stage)
-    return _judge(screen, stage, mailing)
+    mails_agree = _judge(screen, stage, mailing)
+    return texting.tell(screen, stage, brand) and mails_agree
 
 
 def _set_up(screen: Screen, stage: Stage) -> Brand:
