@@ -110,7 +110,7 @@ def test_wish_is_written_only_where_the_tier_changed(club: Club) -> None:
     assert (done.changed, done.moved) == (2, 1)
     assert wishes([same, other, cold]) == {
         same: ("seg_warm", 10, "initial", 1),
-        other: ("seg_hot", 40, "update", 2),
+        other: ("seg_hot", 40, "initial", 2),  # the first one was not carried out yet
         cold: (None, 0, "initial", 1),
     }
 

@@ -93,19 +93,7 @@ class Command(BaseCommand):
     def _tell(
         self, brands: Sequence[Brand], outcomes: Sequence[Rescored], options: dict[str, Any]
     ) -> None:
-        told = [
-            {
-                "brand": brand.slug,
-                "contacts": outcome.contacts,
-                "changed": outcome.changed,
-                "moved": outcome.moved,
-                "moves": {
-                    f"{old or '(none)'} → {new or '(none)'}": number
-                    for (old, new), number in sorted(outcome.moves.items())
-                },
-            }
-            for brand, outcome in zip(brands, outcomes, strict=True)
-        ]
+        told = [_told(brand, outcome) for brand, outcome in zip(brands, outcomes, strict=True)]
         if options["json"]:
             self.stdout.write(orjson.dumps(told).decode())
             return
@@ -117,6 +105,19 @@ class Command(BaseCommand):
             )
             for move, number in one["moves"].items():
                 self.stdout.write(f"  {move}: {number:,}")
+
+
+def _told(brand: Brand, outcome: Rescored) -> dict[str, Any]:
+    return {
+        "brand": brand.slug,
+        "contacts": outcome.contacts,
+        "changed": outcome.changed,
+        "moved": outcome.moved,
+        "moves": {
+            f"{old or '(none)'} → {new or '(none)'}": number
+            for (old, new), number in sorted(outcome.moves.items())
+        },
+    }
 
 
 def _brands(slug: str | None) -> list[Brand]:
