@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -19,8 +20,9 @@ from apps.brands.acting import user_actor
 from apps.brands.rights import Right
 from apps.sms import erasing, leaving, zones
 from apps.sms.admin.pages import TextsAdmin
+from apps.sms.explaining import explain
 from apps.sms.exporting import export_subscriber
-from apps.sms.models import PhoneSuppression, Subscriber, Subscription
+from apps.sms.models import ChoiceRun, PhoneSuppression, Subscriber, Subscription
 from apps.sms.searching import FOUND_AT_MOST, find_subscribers
 from apps.sms.timeline import timeline
 
@@ -153,17 +155,19 @@ class SubscriberAdmin(TextsAdmin):
     ) -> HttpResponse:
         person = self.find(request, object_id)
         brands = self._brands_seen(request, person)
-        permissions = Subscription.objects.filter(subscriber=person, brand__in=brands)
+        found = Subscription.objects.filter(subscriber=person, brand__in=brands)
+        permissions = list(found.select_related("brand").order_by("brand__name"))
         return self.page(
             request,
             "person.html",
             title=person.phone,
             row=person,
             person=person,
-            facts=[(label, getattr(person, name)) for label, name in _FACTS],
+            facts=[(label, _fact(getattr(person, name))) for label, name in _FACTS],
             totals=_totals(person),
-            permissions=list(permissions.select_related("brand").order_by("brand__name")),
+            permissions=permissions,
             suppressions=PhoneSuppression.objects.filter(phone=person.phone, lifted_at=None),
+            explanations=[_explained(person, one) for one in permissions],
             moments=timeline(person, brand_ids=brands),
             may_edit=self.allows(request, Right.EDIT, person),
             may_export=self.allows(request, Right.EXPORT, person),
@@ -217,6 +221,19 @@ class SubscriberAdmin(TextsAdmin):
 
     def _to_person(self, subscriber_id: int) -> HttpResponseRedirect:
         return HttpResponseRedirect(reverse("admin:sms_subscriber_change", args=[subscriber_id]))
+
+
+def _fact(value: object) -> str:
+    return f"{value:%d %b %Y, %H:%M} UTC" if isinstance(value, datetime) else str(value or "")
+
+
+def _explained(person: Subscriber, permission: Subscription) -> dict[str, Any]:
+    """Whether the person would get a text of the brand now, and what speaks against it."""
+    told = explain(subscriber_id=person.pk, brand_id=permission.brand_id)
+    against = [one.wording for one in told.verdicts if not one.allows]
+    if told.stopped_by:
+        against.insert(0, str(ChoiceRun.StoppedBy(told.stopped_by).label))
+    return {"brand": permission.brand, "against": against, "messages": len(told.messages)}
 
 
 def _totals(person: Subscriber) -> list[tuple[str, object, object, object]]:

@@ -16,15 +16,14 @@ from apps.sms.backfilling import running
 from apps.sms.errors import SmsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from apps.sms.backfilling.jobs import Job
 
 
 class CsvBackfillCommand(BaseCommand):
     """Reads a CSV file in a stream and works it off; interrupted, it goes on where it stopped."""
 
-    job: Callable[[Brand], Job]
+    job: type[Any]
+    """Made with the brand; a `Job`."""
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path, help="CSV in UTF-8, with a header line")
@@ -63,8 +62,9 @@ class CsvBackfillCommand(BaseCommand):
                 if writer is not None:
                     writer.writerows(progress.rejects)
 
+            job: Job = self.job(brand)
             result = running.run(
-                job=type(self).job(brand),
+                job=job,
                 path=path,
                 brand_slug=brand.slug,
                 dry_run=dry_run,

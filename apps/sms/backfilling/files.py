@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from dataclasses import dataclass
+from io import TextIOWrapper
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,10 @@ def read_pages(
     Raises `BadFileError`.
     """
     csv.field_size_limit(LONGEST_CELL)
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with (
+        path.open("rb") as raw,
+        TextIOWrapper(raw, encoding="utf-8-sig", newline="") as file,
+    ):
         reader = csv.DictReader(file)
         try:
             _check_columns(reader.fieldnames or (), known, required)
@@ -54,7 +58,7 @@ def read_pages(
             done = skip
             while rows := [_row(one) for one in islice(reader, size)]:
                 done += len(rows)
-                yield Page(rows, done, file.buffer.tell())
+                yield Page(rows, done, raw.tell())
         except (csv.Error, UnicodeDecodeError) as error:
             told = f"{path.name}, after line {reader.line_num}: {error}"
             raise BadFileError(f"{told}. Save it as CSV in UTF-8.") from None
