@@ -16,7 +16,7 @@ def migrate() -> None:
 
 def create_texts(*, user: str, api_id: str) -> dict[str, int]:
     """A brand with an account at Lime, a running campaign and a message; sending stays off."""
-    brand = Brand.objects.create(slug="harbour", name="The Harbour Company")
+    brand = Brand.objects.create(slug="ships", name="The Ship Company")
     account = ProviderAccount.objects.create(
         kind=ProviderAccount.Kind.LIME, name="lime", username=user, api_key=api_id
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from django.conf import settings
 from django.db import connection
 
@@ -109,7 +110,8 @@ WITH brands AS MATERIALIZED ({ACCOUNT_BRANDS}), due AS MATERIALIZED (
               chunk.brand_id
 ), texts AS MATERIALIZED (
     SELECT text.id, text.local_day, text.message_id, text.phone, message.body,
-           subscriber.first_name, subscriber.last_name, subscriber.name, subscriber.traits,
+           subscriber.first_name, subscriber.last_name, subscriber.name,
+           subscriber.traits::text AS traits,
            {still_allowed_sql("text")} AS refusal
       FROM claimed
       JOIN sms_senttext text
@@ -159,7 +161,12 @@ def claim_chunk(*, account_id: int) -> Chunk | None:
 
 def _text(row: tuple[Any, ...]) -> Text:
     text_id, message_id, phone, body, first_name, last_name, name, traits = row
-    subscriber = {"first_name": first_name, "last_name": last_name, "name": name, "traits": traits}
+    subscriber: dict[str, Any] = {
+        "first_name": first_name,
+        "last_name": last_name,
+        "name": name,
+        "traits": orjson.loads(traits) if "traits" in body else {},
+    }
     return Text(text_id, message_id, phone, body, subscriber)
 
 

@@ -66,9 +66,9 @@ def test_no_minute_holds_more_than_the_limit(broker: Redis) -> None:
 
     instants.sort()
     most = max(place + 1 - bisect_left(instants, at - 60) for place, at in enumerate(instants))
-    gaps = [later - earlier for earlier, later in itertools.pairwise(instants)]
     assert 880 <= most <= 900
-    assert min(gaps) >= 0.015  # three workers, each with a view of its own of the broker's clock
+    # Each of the three has a view of its own of the broker's clock.
+    assert instants[899] - instants[0] >= 899 * 0.02 - 0.1
     # The second minute's first turns lie within a second and a half of the first's.
     assert 60.5 <= instants[900] - instants[0] <= 61.5
 

@@ -89,8 +89,8 @@ def ground(lime: LimeSandbox, settings: Any) -> Iterator[Ground]:
     settings.PROVIDER_READ_SECONDS = 1.0
     settings.PROVIDER_TOTAL_SECONDS = 2.0
     process_broker().flushall()
-    brand: Brand = BrandFactory()
-    account = LimeAccountFactory(api_key=API_ID)
+    brand: Brand = BrandFactory.create()
+    account = LimeAccountFactory.create(api_key=API_ID)
     open_sending(
         brand,
         account=account,
@@ -99,8 +99,8 @@ def ground(lime: LimeSandbox, settings: Any) -> Iterator[Ground]:
         spacing_ms=0,
         requests_per_minute=1_000_000,
     )
-    campaign = TextCampaignFactory(brand=brand)
-    message = TextMessageFactory(campaign=campaign, body="Hello {{ subscriber.first_name }}")
+    campaign = TextCampaignFactory.create(brand=brand)
+    message = TextMessageFactory.create(campaign=campaign, body="Hello {{ subscriber.first_name }}")
     yield Ground(lime, brand, account, campaign, message)
     loop.process_caller().close()
     loop._caller.cache_clear()

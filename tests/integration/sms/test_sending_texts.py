@@ -14,7 +14,7 @@ from apps.queues.broker import process_broker
 from apps.queues.errors import NotRedrivableError
 from apps.queues.models import DeadLetter
 from apps.sms.calling import doubts, due, sending, singles
-from apps.sms.calling.claiming import claim_chunk, reap_lapsed
+from apps.sms.calling.claiming import Chunk, claim_chunk, reap_lapsed
 from apps.sms.calling.recording import Mark, Outcome, record
 from apps.sms.lime import Kind
 from apps.sms.models import PhoneSuppression, SentText, Subscriber, Subscription, TextConfig
@@ -42,6 +42,17 @@ def test_texts_are_sent_once_each_and_in_their_words(ground: Ground, transport: 
     texts = list(ground.lime.accepted())
     assert len({text.mobile for text in texts}) == len(texts) == 250
     assert {(text.message, text.shortcode) for text in texts} == {("Hello Ann", "71441")}
+
+
+def test_words_may_use_what_is_known_of_the_person(ground: Ground) -> None:
+    ground.message.body = "{{ subscriber.first_name }} in {{ subscriber.traits.city }}"
+    ground.message.save()
+    ground.reserve(1)
+    Subscriber.objects.update(traits={"city": "Turin"})
+
+    send(ground)
+
+    assert [text.message for text in ground.lime.accepted()] == ["Ann in Turin"]
 
 
 def test_statements_of_a_chunk_are_few_and_their_number_does_not_grow(ground: Ground) -> None:
@@ -182,18 +193,56 @@ def test_what_a_dead_worker_was_calling_is_in_doubt_and_the_rest_goes_on(ground:
     assert (doubt.chunk_id, doubt.texts) == (chunk.id, 7)
 
 
-def test_who_lost_the_lease_marks_nothing(ground: Ground) -> None:
-    ground.reserve(10)
-    slow = claim_chunk(account_id=ground.account.pk)
-    assert slow is not None
+def marks_of(chunk: Chunk) -> list[Mark]:
+    return [Mark(chunk, text.id, place, 1) for place, text in enumerate(chunk.texts)]
+
+
+def claimed(ground: Ground) -> Chunk:
+    chunk = claim_chunk(account_id=ground.account.pk)
+    assert chunk is not None
+    return chunk
+
+
+def let_leases_end() -> None:
     with connection.cursor() as cursor:
         cursor.execute("UPDATE sms_textchunk SET due_at = now() - interval '1 s'")
-    send(ground)
+    reap_lapsed()
 
-    marked = record([], [Mark(slow, text.id, 0, 1) for text in slow.texts], [])
 
-    assert marked == set()
-    assert ground.states() == {"sent": 10}
+def test_who_lost_the_lease_marks_nothing(ground: Ground) -> None:
+    ground.reserve(10)
+    slow = claimed(ground)
+    let_leases_end()
+    quick = claimed(ground)
+
+    assert record([], marks_of(slow), []) == set()
+    assert len(record([], marks_of(quick), [])) == 10
+
+
+def test_outcomes_written_twice_touch_nobody_elses_call(ground: Ground) -> None:
+    ground.reserve(10)
+    first = claimed(ground)
+    record([], marks_of(first), [])
+    first.back = 10
+    not_sent = [Outcome(first, text.id, SentText.State.RESERVED) for text in first.texts]
+    record(not_sent, [], [first])
+    second = claimed(ground)
+    record([], marks_of(second), [])
+
+    record(not_sent, [], [first])
+
+    assert ground.states() == {"calling": 10}
+    assert ground.chunks() == {"working": 1}
+
+
+def test_a_pause_holds_for_the_next_marks_of_a_claimed_chunk(ground: Ground) -> None:
+    ground.reserve(10)
+    chunk = claimed(ground)
+
+    TextConfig.objects.filter(brand=ground.brand).update(sending=False)
+
+    assert record([], marks_of(chunk), []) == set()
+    assert ground.states() == {"reserved": 10}
 
 
 def test_an_answer_that_came_after_the_lease_resolves_the_doubt(ground: Ground) -> None:
