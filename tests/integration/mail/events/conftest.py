@@ -45,4 +45,4 @@ def committed_house(transactional_db: None) -> Iterator[House]:
     """
     yield make_house()
     with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE mail_message, mail_deliveryevent")
+        cursor.execute("TRUNCATE mail_message, mail_deliveryevent, mail_open, mail_click")
