@@ -49,6 +49,8 @@ class Sending:
     json: bool
     sync: bool
     bulk: bool
+    problem: LimeError | None = None
+    """What is wrong with what it asks for; told only after it is known whether JSON is wanted."""
     ignored: int = 0
     """Texts of a bulk call beyond the first 1,000: nobody is told."""
 
@@ -70,8 +72,7 @@ def query_fields(query: str) -> dict[str, list[str]]:
 def read_single(request: Request) -> Sending:
     """One text to up to 1,000 numbers, from XML, JSON or the query.
 
-    Raises:
-        LimeError: the body cannot be read, or has no number, no message or too many numbers.
+    Raises LimeError where the body cannot be read.
     """
     query = query_fields(request.query)
     fields: Mapping[str, list[Any]] = _fields(request) if request.body else query
@@ -79,11 +80,11 @@ def read_single(request: Request) -> Sending:
     mobiles = _mobiles(fields)
     message = _one(fields, "message")
     if not mobiles:
-        raise LimeError(MOBILE_EMPTY)
-    if not message.strip():
-        raise LimeError(MESSAGE_EMPTY)
-    if len(mobiles) > MAX_TEXTS:
-        raise LimeError(NUMBER_ERROR, f"At most {MAX_TEXTS} mobile numbers")
+        sending.problem = LimeError(MOBILE_EMPTY)
+    elif not message.strip():
+        sending.problem = LimeError(MESSAGE_EMPTY)
+    elif len(mobiles) > MAX_TEXTS:
+        sending.problem = LimeError(NUMBER_ERROR, f"At most {MAX_TEXTS} mobile numbers")
     sending.texts = [(mobile, message) for mobile in mobiles]
     return sending
 
@@ -91,14 +92,13 @@ def read_single(request: Request) -> Sending:
 def read_bulk(request: Request) -> Sending:
     """Texts of their own for up to 1,000 numbers; what comes after these is ignored.
 
-    Raises:
-        LimeError: the body cannot be read or has no text in it.
+    Raises LimeError where the body cannot be read.
     """
     fields = _fields(request)
     sending = _sending(fields, query_fields(request.query), bulk=True)
     pairs = _sends(fields)
     if not pairs:
-        raise LimeError(MOBILE_EMPTY)
+        sending.problem = LimeError(MOBILE_EMPTY)
     sending.ignored = max(0, len(pairs) - MAX_TEXTS)
     sending.texts = pairs[:MAX_TEXTS]
     return sending

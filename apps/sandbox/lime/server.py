@@ -120,6 +120,8 @@ class LimeServer:
         try:
             sending = read_bulk(visit.request) if bulk else read_single(visit.request)
             visit.json, visit.texts = sending.json, len(sending.texts)
+            if sending.problem is not None:
+                raise sending.problem
             user = self._admit(visit, sending.user, sending.api_id)
         except (LimeError, TooManyRequestsError) as error:
             self._conclude(visit, self._refusal(error, visit))
