@@ -11,7 +11,7 @@ from django.db import transaction
 
 from apps.contacts import digests, editing, subscribing
 from apps.contacts.addresses import normalise
-from apps.contacts.models import Contact, ContactStatus, TopicSubscription
+from apps.contacts.models import Contact, ContactStatus, TopicState, TopicSubscription
 from apps.newsletter import join_mails, rules
 from apps.newsletter.models import OptIn
 from apps.newsletter.noticing import contact_changed, contact_joined
@@ -87,11 +87,13 @@ def subscribe(
 
 def _join_at_once(wish: _Wish, known: Contact | None) -> Joined:
     chosen, evidence = wish.chosen, wish.evidence
+    is_news = known is None or bool(set(wish.topics) - _opted_in(known, wish.topics))
     done = subscribing.subscribe(
         brand_id=chosen.brand_id, email=wish.email, evidence=evidence, topic_ids=wish.topics
     )
     if known is not None and known.status == ContactStatus.SUBSCRIBED:
-        contact_changed(contact_id=known.pk)
+        if is_news:
+            contact_changed(contact_id=known.pk)
         return Joined(Joining.KNOWN, known.pk)
     if known is None or known.status == ContactStatus.PENDING:
         _write_details(done.contact_id, wish.details, evidence)
@@ -140,6 +142,11 @@ def keep_wish(
         },
     )
     return opt_in
+
+
+def _opted_in(contact: Contact, topics: list[int]) -> set[int]:
+    wanted = TopicSubscription.objects.filter(contact=contact, topic__in=topics)
+    return set(wanted.filter(state=TopicState.OPT_IN).values_list("topic_id", flat=True))
 
 
 def _join_new_topics(contact: Contact, topics: list[int], evidence: Evidence) -> None:

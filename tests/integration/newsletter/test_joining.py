@@ -22,8 +22,15 @@ from apps.contacts.models import (
     TopicSubscription,
 )
 from apps.mail.models import Message
-from apps.newsletter import join_requests
-from apps.newsletter.models import CacheInvalidation, JoinRequest, OptIn, SegmentWish, Tier
+from apps.newsletter import join_requests, pruning
+from apps.newsletter.models import (
+    CacheInvalidation,
+    ContactSubmission,
+    JoinRequest,
+    OptIn,
+    SegmentWish,
+    Tier,
+)
 from apps.queues.models import DeadLetter
 from tests.factories.contacts import ContactFactory, TopicFactory, TopicSubscriptionFactory
 from tests.factories.mail import TemplateFactory
@@ -160,6 +167,17 @@ def test_without_double_opt_in_the_wish_holds_at_once(door: Door) -> None:
     assert CacheInvalidation.objects.filter(brand=door.brand, state="waiting").count() == 1
 
 
+def test_asking_again_without_double_opt_in_changes_nothing(door: Door) -> None:
+    TopicFactory.create(brand=door.brand, slug="news")
+    door.change(double_opt_in=False)
+
+    for _ in range(3):
+        door.join(ANNA, topics=["news"])
+
+    assert SegmentWish.objects.get().topics_version == 1
+    assert ConsentRecord.objects.count() == 2  # subscribed, and joined the topic
+
+
 # --- Nothing is lost ----------------------------------------------------------------------------
 
 
@@ -191,6 +209,28 @@ def test_broker_that_is_away_loses_nothing(door: Door, settings: Any) -> None:
 
     assert answer.status == 202
     assert [due.units for due in join_requests.due_joins()] == [1]
+
+
+def test_what_is_over_is_deleted_after_its_time(door: Door) -> None:
+    long_ago = timezone.now() - timedelta(days=400)
+    for age in (timezone.now(), long_ago):
+        CacheInvalidation.objects.create(
+            brand=door.brand, tags=["x"], state="done", settled_at=age, created_at=age
+        )
+        JoinRequest.objects.create(
+            brand=door.brand, email=ANNA, source="form", asked_at=age, due_at=None
+        )
+        ContactSubmission.objects.create(
+            brand=door.brand, state="kept", email=ANNA, address=ANNA, message="x", created_at=age
+        )
+    JoinRequest.objects.create(
+        brand=door.brand, email=ANNA, source="form", asked_at=long_ago, due_at=long_ago
+    )
+
+    assert pruning.prune_joining() == 3
+
+    assert (CacheInvalidation.objects.count(), ContactSubmission.objects.count()) == (1, 1)
+    assert JoinRequest.objects.count() == 2  # one that still waits is never old
 
 
 # --- What is refused ----------------------------------------------------------------------------

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from tests.integration.newsletter.conftest import Door
 
-REQUESTS = int(os.environ.get("API_TEST_REQUESTS", "200"))
+REQUESTS = int(os.environ.get("API_TEST_REQUESTS", "120"))
 OURS = frozenset(
     f"/api/email/{name}"
     for name in (
