@@ -15,7 +15,7 @@ from apps.sms import config as settings_of_brands
 from apps.sms.choosing import parameters, pool, statements
 from apps.sms.choosing.reasons import WORDING, Reason
 from apps.sms.choosing.rules import LOG_RULES, PERSON_RULES
-from apps.sms.models import ChoiceRun, SentText
+from apps.sms.models import ChoiceRun, SentText, Subscriber
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -71,7 +71,11 @@ def explain(*, subscriber_id: int, brand_id: int, at: datetime | None = None) ->
     stopped_by = "" if config.sending else ChoiceRun.StoppedBy.SENDING_OFF
     if not choices:
         stopped_by = stopped_by or ChoiceRun.StoppedBy.NO_MESSAGES
-    given = parameters.build(brand_id=brand_id, config=config, choices=choices, at=moment)
+    # Of the person alone: nobody else's place is asked about.
+    pairs = list(Subscriber.objects.filter(pk=subscriber_id).values_list("timezone", "state"))
+    given = parameters.build(
+        brand_id=brand_id, config=config, choices=choices, at=moment, pairs=pairs
+    )
     with connection.cursor() as cursor:
         cursor.execute(statements.EXPLAIN, {**given, "subscriber": subscriber_id})
         row = cursor.fetchone()

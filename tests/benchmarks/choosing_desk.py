@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.brands.models import Brand
 from apps.sms import config
-from apps.sms.choosing import parameters, pool, running, statements
+from apps.sms.choosing import parameters, places, pool, running, statements
 from apps.sms.models import TextCampaign, TextConfig, TextMessage
 
 CAMPAIGNS, MESSAGES_EACH = 5, 4
@@ -154,7 +154,10 @@ def choose(*, rounds: int) -> dict[str, Any]:
 
 def _given(brand: int, at: datetime) -> dict[str, Any]:
     choices = pool.read_pool(brand_id=brand, at=at)
-    given = parameters.build(brand_id=brand, config=config.read(brand), choices=choices, at=at)
+    given = parameters.build(
+        brand_id=brand, config=config.read(brand), choices=choices, at=at,
+        pairs=places.read_pairs(),
+    )  # fmt: skip
     return {**given, "cursor": 0, "limit": 40_000, "seed": 7, "correlation": "benchmark"}
 
 

@@ -9,7 +9,7 @@ from apps.sms.choosing import places
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import datetime
+    from datetime import date, datetime
 
     from apps.sms.choosing.places import Place
     from apps.sms.choosing.pool import Choice
@@ -17,16 +17,20 @@ if TYPE_CHECKING:
 
 
 def build(
-    *, brand_id: int, config: EffectiveConfig, choices: Sequence[Choice], at: datetime
+    *,
+    brand_id: int,
+    config: EffectiveConfig,
+    choices: Sequence[Choice],
+    at: datetime,
+    pairs: Sequence[tuple[str, str]],
 ) -> dict[str, Any]:
     """What the statements of `statements` ask for, but for `cursor`, `limit`, `seed` and the like.
 
-    Two statements: the laws of the states, and the pairs of zone and state.
+    `pairs` of zone and state are those of the people that are asked about. One statement: the laws
+    of the states.
     """
-    judged = places.judge(
-        places.read_pairs(), laws=places.read_laws(), config=config, pool=choices, at=at
-    )
-    days = [one.day for one in judged if one.day] or [at.date()]
+    judged = places.judge(pairs, laws=places.read_laws(), config=config, pool=choices, at=at)
+    days = _days(judged) or [at.date()]
     return {
         "brand": brand_id,
         "at": at,
@@ -41,6 +45,12 @@ def build(
         **_places(judged, len(choices)),
         **_messages(choices),
     }
+
+
+def _days(judged: Sequence[Place]) -> list[date]:
+    """Of the places that are open now; where none is, of those that have a day at all."""
+    open_now = [one.day for one in judged if one.day and not one.refused]
+    return open_now or [one.day for one in judged if one.day]
 
 
 def _hours_before(at: datetime, hours: int) -> datetime | None:

@@ -21,66 +21,12 @@ if TYPE_CHECKING:
     from apps.sms.config import EffectiveConfig
 
 # The state of a number is only believed where it is one: another code has hours nobody knows.
-US_STATES = frozenset(
-    [
-        "AL",
-        "AK",
-        "AZ",
-        "AR",
-        "CA",
-        "CO",
-        "CT",
-        "DE",
-        "DC",
-        "FL",
-        "GA",
-        "HI",
-        "ID",
-        "IL",
-        "IN",
-        "IA",
-        "KS",
-        "KY",
-        "LA",
-        "ME",
-        "MD",
-        "MA",
-        "MI",
-        "MN",
-        "MS",
-        "MO",
-        "MT",
-        "NE",
-        "NV",
-        "NH",
-        "NJ",
-        "NM",
-        "NY",
-        "NC",
-        "ND",
-        "OH",
-        "OK",
-        "OR",
-        "PA",
-        "RI",
-        "SC",
-        "SD",
-        "TN",
-        "TX",
-        "UT",
-        "VT",
-        "VA",
-        "WA",
-        "WV",
-        "WI",
-        "WY",
-        "AS",
-        "GU",
-        "MP",
-        "PR",
-        "VI",
-    ]
-)
+US_STATES = frozenset({
+    "AL", "AK", "AZ", "AR", "CA", "CO", "CT", "DE", "DC", "FL", "GA", "HI", "ID", "IL",
+    "IN", "IA", "KS", "KY", "LA", "ME", "MD", "MA", "MI", "MN", "MS", "MO", "MT", "NE",
+    "NV", "NH", "NJ", "NM", "NY", "NC", "ND", "OH", "OK", "OR", "PA", "RI", "SC", "SD",
+    "TN", "TX", "UT", "VT", "VA", "WA", "WV", "WI", "WY", "AS", "GU", "MP", "PR", "VI",
+})  # fmt: skip
 
 # Steps from one pair to the next in the index, instead of reading everybody.
 _PAIRS = """
@@ -112,6 +58,7 @@ class Law:
 class Place:
     """One pair. `refused` says why nobody of it gets a text now; without it the rest is set.
 
+    Outside the hours the day and the law are known all the same, for explanations.
     `until` is the end of the hours, `open_to` tells by the index of a message whether its own hours
     allow it, `ends` the earlier end of those that have one.
     """
@@ -171,7 +118,8 @@ def _judge_one(  # noqa: PLR0913, PLR0917 - one pair, and what all pairs are jud
     hours = own.narrowed(law.hours)
     window = open_window(zone, [hours], at)
     if window is None:
-        return Place(zone, state, Reason.OUTSIDE_HOURS)
+        day = at.astimezone(zones(zone)[0]).date()
+        return Place(zone, state, Reason.OUTSIDE_HOURS, day, max_per_24h=law.max_per_24h)
     until = {
         index: _message_until(choice, zone, hours, at, window.until)
         for index, choice in enumerate(pool)

@@ -24,9 +24,9 @@ from apps.queues.enqueueing import enqueue
 from apps.queues.names import TaskName
 from apps.queues.registry import QUEUES, TASK_QUEUES
 from apps.sms import config as settings_of_brands
-from apps.sms.choosing import parameters, pool, statements
+from apps.sms.choosing import expiring, parameters, places, pool, statements
 from apps.sms.errors import SmsError
-from apps.sms.models import ChoiceRun, TextCampaign
+from apps.sms.models import ChoiceRun, TextCampaign, TextChunk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,14 +90,13 @@ class RunFigures:
 
 
 def run_brands(*, minute: datetime) -> int:
-    """The runs of all brands with a running campaign; how many texts were reserved.
+    """The runs of all brands with something to do; how many texts were reserved.
 
     A brand that fails does not keep the others from theirs: its error is raised in the end, and a
     repeated run passes over those that have had the minute.
     """
-    brands = TextCampaign.objects.filter(state=TextCampaign.State.RUNNING)
     reserved, errors = 0, []
-    for brand_id in brands.order_by("brand_id").values_list("brand_id", flat=True).distinct():
+    for brand_id in _brands_with_work():
         try:
             reserved += run(brand_id=brand_id, minute=minute).reserved
         except MinuteTakenError:
@@ -108,6 +107,14 @@ def run_brands(*, minute: datetime) -> int:
     if errors:
         raise errors[0]
     return reserved
+
+
+def _brands_with_work() -> list[int]:
+    """Those with a running campaign, or with reservations that are still to end."""
+    running = TextCampaign.objects.filter(state=TextCampaign.State.RUNNING)
+    waiting = TextChunk.objects.exclude(state=TextChunk.State.DONE)
+    rows = running.values_list("brand_id").union(waiting.values_list("brand_id"))
+    return sorted(brand_id for (brand_id,) in rows)
 
 
 def run(*, brand_id: int, minute: datetime, at: datetime | None = None) -> RunFigures:
@@ -123,6 +130,7 @@ def run(*, brand_id: int, minute: datetime, at: datetime | None = None) -> RunFi
         cursor.execute(_TAKE_TURN, [LOCK])
         moment = at or _now(cursor)
         config = settings_of_brands.read(brand_id)
+        expiring.expire(cursor, brand_id=brand_id, at=moment)
         figures = _choose(cursor, brand_id, config, moment, seed)
         _note(cursor, brand_id, minute, config, figures, seed, time.perf_counter() - started)
         _wake(figures, config)
@@ -152,7 +160,9 @@ def _choose(
     choices = pool.read_pool(brand_id=brand_id, at=at)
     if not choices:
         return RunFigures(stopped_by=ChoiceRun.StoppedBy.NO_MESSAGES, cursor=after or 0)
-    given = parameters.build(brand_id=brand_id, config=config, choices=choices, at=at)
+    given = parameters.build(
+        brand_id=brand_id, config=config, choices=choices, at=at, pairs=places.read_pairs()
+    )
     given |= {"cursor": after or 0, "limit": limit, "seed": seed, "correlation": correlation_id()}
     cursor.execute(statements.COUNT if config.dry_run else statements.RESERVE, given)
     looked_at, chosen, reserved, reasons, end = cursor.fetchone()

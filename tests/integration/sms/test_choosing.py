@@ -446,3 +446,43 @@ def test_database_refuses_a_second_reservation_of_the_day(town: Town) -> None:
             " VALUES (%s, %s, %s, %s, %s, 1, now(), '+12125550000')",
             row,
         )
+
+
+def test_reservation_that_nobody_came_for_expires_and_gives_its_place_back(town: Town) -> None:
+    town.settings(daily_limit=1)
+    town.message()
+    town.person()
+    town.run()
+    TextChunk.objects.update(created_at=NOON, due_at=NOON)
+    town.settings(sending=False)
+
+    town.run(at=NOON + 23 * HOUR)
+    early = [text.state for text in town.reserved()]
+    town.run(at=NOON + 25 * HOUR)
+
+    assert early == ["reserved"]
+    assert [(text.state, text.reason) for text in town.reserved()] == [("expired", "outside_hours")]
+    assert TextChunk.objects.get().state == "done"
+
+
+def test_all_brands_have_their_turn_although_one_fails(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Town()
+    town.message()
+    other.message()
+    real, asked = running.run, []
+
+    def fail_first(*, brand_id: int, minute: datetime) -> running.RunFigures:
+        asked.append(brand_id)
+        if brand_id == town.brand.pk:
+            raise RuntimeError
+        return real(brand_id=brand_id, minute=minute)
+
+    monkeypatch.setattr(running, "run", fail_first)
+
+    with pytest.raises(RuntimeError):
+        running.run_brands(minute=NOON)
+
+    assert asked == [town.brand.pk, other.brand.pk]
+    assert ChoiceRun.objects.get().brand_id == other.brand.pk

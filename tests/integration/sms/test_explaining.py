@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -89,3 +90,16 @@ def test_campaign_is_counted_by_state_and_reason(town: Town) -> None:
     assert counts.states == {"sent": 1, "unknown": 1}
     assert counts.reasons == {"a test": 1}
     assert counts.left_out == {Reason.NO_ZONE: 1}
+
+
+def test_texts_of_the_day_are_told_at_night_too(town: Town) -> None:
+    town.message()
+    person = town.person()
+    town.run(at=NOON + timedelta(hours=7))
+    night = NOON + timedelta(hours=9)  # 21:00 in New York; in UTC the next day has begun
+
+    explanation = explaining.explain(subscriber_id=person.pk, brand_id=town.brand.pk, at=night)
+
+    assert explanation.reason == Reason.OUTSIDE_HOURS
+    limit = next(one for one in explanation.verdicts if one.reason == Reason.DAILY_LIMIT)
+    assert limit.shown["texts_today"] == 1
