@@ -178,7 +178,9 @@ def test_changes_are_due_for_folding_once_they_have_waited(house: House) -> None
 def committed_house(transactional_db: None) -> Iterator[House]:
     yield make_house()
     with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE mail_message, mail_deliveryevent, mail_open, mail_click, mail_bounce")
+        cursor.execute(
+            "TRUNCATE mail_message, mail_deliveryevent, mail_open, mail_click, mail_bounce"
+        )
 
 
 def own_connection() -> psycopg.Connection[tuple[object, ...]]:
