@@ -44,7 +44,9 @@ def moments(contact: Contact, most: int) -> Iterator[Moment]:
 def _of_score(one: ScoreChange) -> Moment:
     moved = one.new_tier != one.old_tier
     tier = f", now in tier {one.new_tier or 'none'}" if moved else ""
-    made_of = ", ".join(f"{signal} {points:g}" for signal, points in sorted(one.why.items()))
+    made_of = ", ".join(
+        f"{times} x {signal} ({points:g})" for signal, (times, points) in sorted(one.why.items())
+    )
     facts = [("because", one.get_cause_display())]
     if made_of:
         facts.append(("made of", made_of))

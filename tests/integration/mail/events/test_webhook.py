@@ -150,6 +150,7 @@ def test_tokens_that_lead_nowhere_are_not_looked_up_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(endpoints, "_clock", lambda: 1_000.0)
+    monkeypatch.setattr(connection, "_station_actor", "", raising=False)
     account.webhook_token = "x" * 24
     post(client, account, body("email.sent"))
 
