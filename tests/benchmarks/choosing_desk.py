@@ -39,7 +39,7 @@ SELECT day, s, message, (message - %(message)s) / %(each)s + %(campaign)s, %(bra
        '+1' || (2000000000 + s), 'sent', moment, moment, moment, moment, moment
   FROM (SELECT n, %(person)s + n %% %(people)s AS s,
                %(month)s::date + (n / %(people)s * %(days)s / %(turns)s)::int AS day,
-               %(message)s + (hashint8(n %% %(people)s) & 65535 + n / %(people)s * 7)
+               %(message)s + ((hashint8(n %% %(people)s) & 65535) + n / %(people)s * 7)
                              %% %(messages)s AS message,
                %(month)s::timestamptz + interval '15 hours'
                    + interval '1 day' * (n / %(people)s * %(days)s / %(turns)s)::int
