@@ -142,7 +142,8 @@ class ScoreRule(models.Model):
 class ScoreChange(models.Model):
     """That a contact's score or tier changed, and what it was made of then. Only ever added.
 
-    `why` has, by signal, how often it happened and its points. Partitioned by `month`, that of the change.
+    `why` has, by signal, how often it happened and its points. Partitioned by `month`, that of the
+    change.
     """
 
     class Cause(models.TextChoices):

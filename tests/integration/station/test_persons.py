@@ -49,7 +49,7 @@ def person(brand: Brand) -> Contact:
     )  # fmt: skip
     ScoreChange.objects.create(
         month=MONTH, brand=brand, contact_id=contact.pk, old_score=0, new_score=12, old_tier="",
-        new_tier="warm", cause="event", why={"visited": 12}, at=NOW - timedelta(hours=1),
+        new_tier="warm", cause="event", why={"visited": [3, 12]}, at=NOW - timedelta(hours=1),
     )  # fmt: skip
     ContactSubmission.objects.create(
         brand=brand, state=ContactSubmission.State.values[0], email=contact.email,
@@ -107,7 +107,7 @@ def test_all_that_is_kept_is_handed_over(
     assert [one["name"] for one in given["mail: messages"]][-1] == "May news"
     assert given["newsletter: interactions"][0]["subject"] == "/jobs"
     assert given["newsletter: contact form"][0]["message"] == "Where is my order?"
-    assert given["newsletter: scores"][0]["why"] == {"visited": 12}
+    assert given["newsletter: scores"][0]["why"] == {"visited": [3, 12]}
 
 
 def test_erasure_leaves_nothing_that_tells_of_the_person(person: Contact) -> None:
