@@ -123,9 +123,10 @@ def traits(value: Any) -> dict[str, Any]:
             raise ValueError("Must be an object, or a text that holds one as JSON.") from None
     if not isinstance(value, dict):
         raise ValueError("Must be an object.")  # noqa: TRY004 - as above
-    if len(orjson.dumps(value)) > TRAITS_BYTES:
+    raw = orjson.dumps(value)
+    if len(raw) > TRAITS_BYTES:
         raise ValueError(f"Must have at most {TRAITS_BYTES:,} bytes.")
-    if "\\u0000" in str(orjson.dumps(value)):
+    if b"\\u0000" in raw:
         raise ValueError("Must not hold a NUL character.")
     return value
 
