@@ -6,7 +6,7 @@ import csv
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
-from django.http import StreamingHttpResponse
+from django.http import Http404, StreamingHttpResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.views.decorators.http import require_GET
@@ -123,7 +123,7 @@ class ListSyncRunAdmin(ReadOnlyAdmin):
         """The rejects as a CSV file; they hold numbers, so it is an export."""
         run = self.get_object(request, str(run_id))
         if run is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, str(run_id))
+            raise Http404(f"There is no list sync {run_id}.")
         self.require(request, Right.EXPORT, run)
         return StreamingHttpResponse(
             _csv_lines(run),

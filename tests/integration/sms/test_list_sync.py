@@ -40,7 +40,7 @@ def opt_in_list(lime: LimeSandbox, settings: Any) -> OptInList:
     lime.configure(lists=BOTH)
     settings.LIME_API_URL = lime.url
     account = LimeAccountFactory(api_key=API_ID)
-    return OptInListFactory(account=account, list_id="71441")  # type: ignore[no-any-return]
+    return OptInListFactory.create(account=account, list_id="71441")
 
 
 def sync(opt_in_list: OptInList, **wishes: Any) -> ListSyncRun:
@@ -138,7 +138,9 @@ def test_who_leaves_the_list_leaves_the_brand(opt_in_list: OptInList, lime: Lime
 def test_who_is_on_another_list_of_the_brand_stays(
     opt_in_list: OptInList, lime: LimeSandbox
 ) -> None:
-    other = OptInListFactory(brand=opt_in_list.brand, account=opt_in_list.account, list_id="71442")
+    other = OptInListFactory.create(
+        brand=opt_in_list.brand, account=opt_in_list.account, list_id="71442"
+    )
     sync(opt_in_list)
     sync(other)
     on_both = people(1, start=250)[0]
@@ -413,7 +415,7 @@ def test_second_sync_of_a_list_is_refused_while_one_is_under_way(opt_in_list: Op
 
 
 def test_every_active_list_is_started(opt_in_list: OptInList) -> None:
-    OptInListFactory(account=opt_in_list.account, active=False)
+    OptInListFactory.create(account=opt_in_list.account, active=False)
 
     assert starting.start_all() == 1
 
