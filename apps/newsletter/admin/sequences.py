@@ -58,8 +58,8 @@ class SequenceAdmin(DeskAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         active = Count("enrolments", filter=Q(enrolments__state=Enrolment.State.ACTIVE))
-        rows: QuerySet[Any] = super().get_queryset(request)
-        return rows.annotate(people=active)
+        rows: QuerySet[Any] = super().get_queryset(request).annotate(people=active)
+        return rows
 
     @admin.display(description="sequence", ordering="name")
     def shown_name(self, sequence: Sequence) -> SafeString:
