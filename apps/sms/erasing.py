@@ -71,6 +71,8 @@ _STATEMENTS = (
     "DELETE FROM sms_limecallback WHERE phone = %(phone)s",
     "DELETE FROM sms_textreply WHERE phone = %(phone)s",
     "DELETE FROM sms_phonesuppression WHERE phone = %(phone)s",
+    "DELETE FROM sms_texttally WHERE subscriber_id = %(id)s",
+    "DELETE FROM sms_listmember WHERE subscriber_id = %(id)s",
     "DELETE FROM sms_subscription WHERE subscriber_id = %(id)s",
     "DELETE FROM sms_subscriber WHERE id = %(id)s",
 )

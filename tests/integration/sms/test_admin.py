@@ -21,6 +21,7 @@ from apps.sms.models import (
     TextConfig,
     TextLink,
     TextMessage,
+    TextTally,
     TrackingEvent,
 )
 from apps.sms.tracking.recording import Happening, record
@@ -147,6 +148,9 @@ def test_export_needs_its_right_and_tells_all(anna: Subscriber, brand: Brand) ->
 
 def test_erasing_needs_every_brand_and_leaves_a_digest(anna: Subscriber, brand: Brand) -> None:
     other = SubscriptionFactory.create(subscriber=anna).brand
+    TextTally.objects.create(
+        subscriber=anna, day=hours_ago(3).date(), texts=1, last_at=hours_ago(3)
+    )
     half = operator(Right.ERASE, brand=brand)
     whole = operator(Right.ERASE, brand=brand)
     Grant.objects.create(
