@@ -138,11 +138,12 @@ class SegmentWishAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)
-        return rows.annotate(
+        named: QuerySet[Any] = rows.annotate(
             target_names=_names(WISHES, f"ARRAY[{WISHES}.target_segment::text]"),
             known_names=_names(WISHES, f"{WISHES}.known_segments"),
             seen_names=_names(WISHES, f"{WISHES}.seen_segments"),
         )
+        return named
 
     @display(description="state", label=_TONES)  # type: ignore[untyped-decorator]
     def shown_state(self, wish: SegmentWish) -> str:
@@ -216,10 +217,11 @@ class SegmentPassAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)
-        return rows.annotate(
+        named: QuerySet[Any] = rows.annotate(
             before_names=_names(PASSES, f"{PASSES}.segments_before"),
             after_names=_names(PASSES, f"{PASSES}.segments_after"),
         )
+        return named
 
     @display(description="outcome", label=_TONES)  # type: ignore[untyped-decorator]
     def shown_outcome(self, row: SegmentPass) -> str:

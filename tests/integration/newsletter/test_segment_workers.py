@@ -50,6 +50,7 @@ class Workers:
         self._account_id = house.sender.account_id
         self._environment = {
             **os.environ,
+            "DJANGO_SETTINGS_MODULE": "config.settings",
             "DATABASE_URL": f"postgresql://{database['USER']}:{database['PASSWORD']}@{where}",
             "RESEND_API_URL": house.sandbox.url,
             "FLUX_PROVIDER_CONNECT_SECONDS": "0.3",
@@ -62,17 +63,22 @@ class Workers:
         }
         self.running: list[subprocess.Popen[bytes]] = []
 
-    def start(self) -> None:
-        worker = subprocess.Popen(  # noqa: S603 - our own interpreter and code
+    def start(self, number: int = 1) -> None:
+        """Side by side, and waits until they are ready."""
+        new = [self._launch() for _ in range(number)]
+        self.running += new
+        for worker in new:
+            assert worker.stdout is not None
+            assert worker.stdout.readline() == b"ready\n"
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603 - our own interpreter and code
             [sys.executable, "-c", WORKER, str(self._account_id)],
             cwd=PROJECT,
             env=self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
-        assert worker.stdout is not None
-        assert worker.stdout.readline() == b"ready\n"
-        self.running.append(worker)
 
     def kill_one(self) -> None:
         worker = self.running.pop(0)
@@ -94,8 +100,7 @@ class Workers:
 def started(house: SegmentHouse, number: int) -> Iterator[Workers]:
     workers = Workers(house)
     try:
-        for _ in range(number):
-            workers.start()
+        workers.start(number)
         yield workers
     finally:
         workers.stop()
