@@ -36,7 +36,7 @@ def count_subscribers(brand: Brand) -> int:
 
 def rounded(number: int) -> int:
     """Down to two figures: 37 is 30, 4,711 is 4,700."""
-    step = max(FEWEST, 10 ** (len(str(number)) - 2))
+    step = int(max(FEWEST, 10 ** (len(str(number)) - 2)))
     return number - number % step
 
 
