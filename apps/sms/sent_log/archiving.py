@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from apps.queues.partitions import LOCK_TIMEOUT, existing_partitions
 from apps.sms.models import ChoiceRun
 from apps.sms.sent_log import files
-from apps.sms.sent_log.files import COLUMNS, TABLE, ArchiveNote, RowsFile
+from apps.sms.sent_log.files import TABLE, ArchiveNote, RowsFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +35,12 @@ _PARTITIONS = """
 SELECT child.relname, obj_description(child.oid, 'pg_class'), child.reltuples
   FROM pg_inherits JOIN pg_class child ON child.oid = inhrelid
  WHERE inhparent = %s::regclass ORDER BY 1
+"""
+# All but what the database makes by itself (`counts`).
+_COLUMNS = """
+SELECT attname FROM pg_attribute
+ WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+ ORDER BY attnum
 """
 
 
@@ -104,8 +110,10 @@ def archive(partition: str, *, on_rows: Callable[[int], None] = lambda _: None) 
 
 
 def _write(cursor: CursorWrapper, partition: str, on_rows: Callable[[int], None]) -> ArchiveNote:
+    cursor.execute(_COLUMNS, [partition])
+    columns = tuple(name for (name,) in cursor.fetchall())
     statement = (
-        f"COPY (SELECT {', '.join(COLUMNS)} FROM {partition} ORDER BY local_day, id)"
+        f"COPY (SELECT {', '.join(columns)} FROM {partition} ORDER BY local_day, id)"
         " TO STDOUT WITH (FORMAT csv, HEADER)"
     )
     file, rows = RowsFile(partition), -1  # the header is no row
@@ -117,4 +125,4 @@ def _write(cursor: CursorWrapper, partition: str, on_rows: Callable[[int], None]
                 on_rows(rows)
     digest, size = file.close()
     on_rows(rows)
-    return ArchiveNote(partition, COLUMNS, rows, digest, size)
+    return ArchiveNote(partition, columns, rows, digest, size)

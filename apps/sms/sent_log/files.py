@@ -23,12 +23,6 @@ if TYPE_CHECKING:
 
 TABLE = "sms_senttext"
 BLOCK_BYTES = 1 << 20
-# `counts` is made by the database.
-COLUMNS = (
-    "id", "local_day", "subscriber_id", "message_id", "campaign_id", "brand_id", "chunk_id",
-    "reserved_at", "until_at", "calling_at", "sent_at", "settled_at", "fence", "segments", "phone",
-    "state", "reason", "detail",
-)  # fmt: skip
 
 
 class ArchiveError(SmsError):
