@@ -54,7 +54,7 @@ _INDEXES = """
 SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid)
   FROM pg_index WHERE indrelid = 'sms_senttext'::regclass AND NOT indisprimary
 """
-# What the seed of this station asked of its database, once a minute.
+# What was asked before, for the daily cap alone. The log ends the day before: that day counts.
 _PEER = """
 SELECT count(*) FROM (
 SELECT s.id FROM sms_subscriber s
@@ -143,7 +143,7 @@ def choose(*, rounds: int) -> dict[str, Any]:
                 _timed(cursor, brand.pk, at, expected=0, verified_after=at + timedelta(days=1))
             )
             started = time.perf_counter()
-            since = {"since": at - timedelta(hours=12), "engaged": at - timedelta(days=90)}
+            since = {"since": at - timedelta(hours=36), "engaged": at - timedelta(days=90)}
             cursor.execute(_PEER, since)
             cursor.fetchone()
             peer.append((time.perf_counter() - started) * 1000)

@@ -121,7 +121,7 @@ class Subscriber(models.Model):
                 name="subscriber_by_email",
                 condition=Q(email__isnull=False),
             ),
-            # The seed's (status, timezone); `state` makes it answer "which pairs are there?" alone.
+            # Counts by status and zone; `state` makes it answer "which pairs are there?" alone.
             models.Index(
                 fields=["status", "timezone", "state"], name="subscriber_by_status_and_zone"
             ),

@@ -1,4 +1,4 @@
-"""The seed's look-ups are answered by indexes, however large the tables are."""
+"""Look-ups that are made all the time are answered by indexes, however large the tables are."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ LOOK_UPS = {
     "SELECT id FROM sms_subscriber WHERE email = 'p10@people.example'": "subscriber_by_email",
     """SELECT id FROM sms_subscriber WHERE status = 'OPTOUT'
           AND timezone = 'America/Chicago'""": "subscriber_by_status_and_zone",
-    # The seed's (subscriber, time): the daily cap, and a person's time line.
+    # By subscriber and time: the daily cap, and a person's time line.
     f"""SELECT count(*) FROM sms_senttext WHERE subscriber_id = 7
            AND local_day = '{DAY}' AND counts""": _ONCE,
     f"""SELECT reserved_at FROM sms_senttext WHERE subscriber_id = 7 AND local_day <= '{DAY}'
            AND local_day > '{DAY}'::date - 7 ORDER BY local_day DESC LIMIT 20""": _ONCE,
-    # The seed's (subscriber, message, time): the caps of a week.
+    # By subscriber, message and time: the caps of a week.
     f"""SELECT count(*) FROM sms_senttext WHERE subscriber_id = 7 AND message_id = 8
            AND local_day > '{DAY}'::date - 7 AND local_day <= '{DAY}'""": _ONCE,
     f"SELECT id FROM sms_senttext WHERE chunk_id = 7 AND local_day = '{DAY}'": "chunk_id",
