@@ -28,7 +28,7 @@ class SegmentHouse:
 
     sandbox: ResendSandbox
     sender: Sender = field(
-        default_factory=lambda: SenderFactory(is_default=True, account__api_key=KEY)
+        default_factory=lambda: SenderFactory.create(is_default=True, account__api_key=KEY)
     )
     segments: dict[str, str] = field(default_factory=dict)
 
@@ -50,15 +50,15 @@ class SegmentHouse:
     def make_topic(self, contact: Contact, state: str) -> str:
         body = {"name": "Digest", "default_subscription": "opt_out"}
         topic_id = str(call(self.sandbox, "POST", "/topics", body).json["id"])
-        topic = TopicFactory(brand=self.sender.brand)
+        topic = TopicFactory.create(brand=self.sender.brand)
         ProviderTopic.objects.create(
             account=self.sender.account, topic=topic, provider_topic_id=topic_id
         )
-        TopicSubscriptionFactory(contact=contact, topic=topic, state=state)
+        TopicSubscriptionFactory.create(contact=contact, topic=topic, state=state)
         return topic_id
 
     def contact(self, **fields: object) -> Contact:
-        return ContactFactory(brand=self.sender.brand, **fields)
+        return ContactFactory.create(brand=self.sender.brand, **fields)
 
     def contact_there(self, *names: str, **fields: object) -> Contact:
         """One that the provider has already, in these segments."""

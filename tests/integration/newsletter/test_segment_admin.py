@@ -27,7 +27,7 @@ NOW = datetime.now(tz=UTC)
 
 @pytest.fixture
 def brand() -> Brand:
-    sender = SenderFactory(is_default=True)
+    sender = SenderFactory.create(is_default=True)
     for name in ("gold", "silver"):
         ManagedSegment.objects.create(
             account=sender.account, brand=sender.brand, segment_id=f"seg-{name}", name=name.title()
@@ -36,7 +36,7 @@ def brand() -> Brand:
 
 
 def settled(brand: Brand, *, seen: list[str]) -> SegmentWish:
-    contact = ContactFactory(brand=brand)
+    contact = ContactFactory.create(brand=brand)
     want(contact_id=contact.pk, target_segment="seg-gold", score=1, mode="update", at=NOW)
     SegmentWish.objects.filter(pk=contact.pk).update(
         state="idle", done_version=1, known_segments=["seg-gold"], known_at=NOW,
@@ -54,7 +54,7 @@ def log_in(client: Client, brand: Brand, *rights: Right) -> None:
 
 def test_drift_is_listed_by_name_and_repaired(client: Client, brand: Brand) -> None:
     fine, drifted = settled(brand, seen=["seg-gold"]), settled(brand, seen=["seg-silver"])
-    settled(SenderFactory(is_default=True).brand, seen=[])
+    settled(SenderFactory.create(is_default=True).brand, seen=[])
     log_in(client, brand, Right.VIEW, Right.REDRIVE)
     url = reverse("admin:newsletter_segmentwish_changelist")
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
 
 pytestmark = pytest.mark.django_db
 
@@ -39,7 +39,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ResendSandbox]
 
 
 @pytest.fixture
-def house(running: ResendSandbox, settings: SettingsWrapper) -> Iterator[SegmentHouse]:
+def house(running: ResendSandbox, settings: Settings) -> Iterator[SegmentHouse]:
     running.restore()
     running.reset()
     running.configure(import_seconds=0)
@@ -169,7 +169,7 @@ def test_unknown_brand_is_refused_by_name() -> None:
 
 
 @pytest.fixture
-def quick(settings: SettingsWrapper) -> Iterator[None]:
+def quick(settings: Settings) -> Iterator[None]:
     settings.SEGMENT_MIN_INTERVAL_MS = settings.SEGMENT_JITTER_MS = 20
     settings.SEGMENT_BURST_MS = 50
     caches["flags"].clear()

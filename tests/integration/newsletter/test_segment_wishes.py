@@ -28,7 +28,7 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 @pytest.fixture
 def contact() -> Contact:
-    return ContactFactory(brand=SenderFactory(is_default=True).brand)
+    return ContactFactory.create(brand=SenderFactory.create(is_default=True).brand)
 
 
 def wish(contact: Contact, target: str | None, *, at: datetime = NOON, score: int = 7) -> bool:
@@ -38,7 +38,7 @@ def wish(contact: Contact, target: str | None, *, at: datetime = NOON, score: in
 def test_first_wish_waits_for_the_burst_at_the_account_of_the_default_sender(
     contact: Contact,
 ) -> None:
-    SenderFactory(brand=contact.brand)
+    SenderFactory.create(brand=contact.brand)
 
     assert wish(contact, "gold")
 
@@ -46,6 +46,8 @@ def test_first_wish_waits_for_the_burst_at_the_account_of_the_default_sender(
     sender = Sender.objects.get(brand=contact.brand, is_default=True)
     assert (row.version, row.done_version, row.target_segment) == (1, 0, "gold")
     assert (row.state, row.account_id) == (WishState.WAITING, sender.account_id)
+    assert row.due_at
+    assert row.waiting_since
     assert row.due_at - row.waiting_since == timedelta(seconds=burst_seconds())
     assert not is_settled(row)
 
@@ -124,7 +126,7 @@ def test_brand_that_moved_to_another_account_starts_there_from_nothing(contact: 
         known_at=NOON, known_unsubscribed=False, known_topics={},
     )  # fmt: skip
     Sender.objects.filter(brand=contact.brand).update(is_default=False)
-    moved = SenderFactory(brand=contact.brand, is_default=True)
+    moved = SenderFactory.create(brand=contact.brand, is_default=True)
 
     contact_changed(contact_id=contact.pk)
 
@@ -188,7 +190,7 @@ def test_database_refuses_a_row_that_says_nonsense(
 
 
 def test_database_allows_no_second_call_for_a_person(contact: Contact) -> None:
-    twin = ContactFactory(brand=contact.brand)
+    twin = ContactFactory.create(brand=contact.brand)
     wish(contact, "gold")
     wish(twin, "gold")
     SegmentWish.objects.update(person=5)

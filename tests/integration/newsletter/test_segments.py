@@ -29,7 +29,7 @@ from tests.integration.sandbox.talking import KEY
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
 
 pytestmark = pytest.mark.django_db
 
@@ -43,7 +43,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ResendSandbox]
 
 
 @pytest.fixture
-def house(running: ResendSandbox, settings: SettingsWrapper) -> Iterator[SegmentHouse]:
+def house(running: ResendSandbox, settings: Settings) -> Iterator[SegmentHouse]:
     running.restore()
     running.reset()
     settings.RESEND_API_URL = running.url
@@ -131,7 +131,7 @@ def test_null_removes_all_managed_and_nothing_else(house: SegmentHouse) -> None:
     assert house.members_of(contact) == {"friends"}
 
 
-def test_fresh_knowledge_saves_the_list(house: SegmentHouse, settings: SettingsWrapper) -> None:
+def test_fresh_knowledge_saves_the_list(house: SegmentHouse, settings: Settings) -> None:
     contact = house.contact_there("bronze")
     house.wish(contact, "silver")
     house.work()
@@ -270,7 +270,7 @@ def test_created_in_doubt_is_found_again(house: SegmentHouse) -> None:
 
 
 def test_worker_that_died_in_a_call_leaves_nothing_known(
-    house: SegmentHouse, settings: SettingsWrapper
+    house: SegmentHouse, settings: Settings
 ) -> None:
     contact = house.contact_there("bronze")
     house.wish(contact, "silver")
@@ -287,7 +287,7 @@ def test_worker_that_died_in_a_call_leaves_nothing_known(
 
 
 def test_worker_that_lost_its_lease_changes_nothing(
-    house: SegmentHouse, settings: SettingsWrapper
+    house: SegmentHouse, settings: Settings
 ) -> None:
     contact = house.contact_there()
     house.wish(contact, "gold")
@@ -308,8 +308,8 @@ def test_worker_that_lost_its_lease_changes_nothing(
 
 def test_one_person_of_two_brands_is_one_call_at_a_time(house: SegmentHouse) -> None:
     contact = house.contact()
-    sender = SenderFactory(is_default=True, account=house.sender.account)
-    twin = ContactFactory(brand=sender.brand, email=contact.email)
+    sender = SenderFactory.create(is_default=True, account=house.sender.account)
+    twin = ContactFactory.create(brand=sender.brand, email=contact.email)
     house.wish(contact, "gold")
     house.wish(twin, None)
 
@@ -383,9 +383,7 @@ def test_every_call_is_one_line_in_the_log(house: SegmentHouse) -> None:
     assert contact.address not in str(logs)
 
 
-def test_calls_for_one_contact_keep_their_interval(
-    house: SegmentHouse, settings: SettingsWrapper
-) -> None:
+def test_calls_for_one_contact_keep_their_interval(house: SegmentHouse, settings: Settings) -> None:
     settings.SEGMENT_MIN_INTERVAL_MS = 300
     settings.SEGMENT_JITTER_MS = 200
     contacts = [house.contact_there("bronze", "silver") for _ in range(4)]
