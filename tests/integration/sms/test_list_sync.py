@@ -39,7 +39,7 @@ def opt_in_list(lime: LimeSandbox, settings: Any) -> OptInList:
     lime.reset()
     lime.configure(lists=BOTH)
     settings.LIME_API_URL = lime.url
-    account = LimeAccountFactory(api_key=API_ID)
+    account = LimeAccountFactory.create(api_key=API_ID)
     return OptInListFactory.create(account=account, list_id="71441")
 
 
