@@ -207,10 +207,10 @@ class TextMessageAdmin(TextsAdmin):
 
     def save_formset(
         self,
-        _request: HttpRequest,
+        request: HttpRequest,  # noqa: ARG002 - Django's signature, called by these names
         form: Any,
         formset: Any,
-        _change: bool,  # noqa: FBT001 - Django's signature
+        change: bool,  # noqa: ARG002, FBT001 - as above
     ) -> None:
         for link in formset.save(commit=False):
             if link.slot is None:
