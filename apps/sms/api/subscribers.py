@@ -17,6 +17,7 @@ from apps.brands.api.views import StationViewSet
 from apps.brands.models import Scope
 from apps.sms import zones
 from apps.sms.api.documents import SUBSCRIBER, one_or_many
+from apps.sms.api.rendering import QuickJSONRenderer
 from apps.sms.api.serializers import (
     BulkAnswerSerializer,
     SubscriberSerializer,
@@ -74,6 +75,7 @@ class SubscriberViewSet(StationViewSet):
     serializer_class = SubscriberSerializer
     filterset_class = SubscriberFilter
     parser_classes = (BulkJSONParser,)
+    renderer_classes = (QuickJSONRenderer,)
     brand_lookup = "subscriptions__brand"
 
     @cached_property
