@@ -108,18 +108,8 @@ class StepInline(_OfDraft, StackedInline):
     model = SequenceStep
     form = StepForm
     extra = 0
-    fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    ("position", "name", "template"),
-                    ("wait", "wait_unit", "hour_from", "hour_until"),
-                    "weekdays",
-                )
-            },
-        ),
-    )
+    verbose_name = "step"
+    verbose_name_plural = "Steps"
 
 
 class RuleInline(_OfDraft, TabularInline):
