@@ -20,7 +20,7 @@ help: ## Show this list
 # --- The station --------------------------------------------------------------------------------
 
 .PHONY: demo
-demo: venv ## Import people and send them a campaign, against servers of its own; then compare
+demo: venv ## Import people, mail them, sync a list, text it; then compare
 	@exec $(PYTHON) -m apps.station.demo
 
 .PHONY: up
