@@ -30,7 +30,7 @@ from apps.station.local.instance import PROJECT
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CALL_SECONDS = 120.0
+CALL_SECONDS = 300.0
 _END_SECONDS = 10.0
 
 

@@ -28,7 +28,11 @@ def test_every_change_spoils_it() -> None:
             read_token(spoilt)
 
 
-@pytest.mark.parametrize("token", ["", "x", "ä", "A" * 500, links.make_token(LinkTarget(7, 0, 0))])
+@pytest.mark.parametrize(
+    "token",
+    ["", "x", "ä", "A" * 500, links.make_token(LinkTarget(7, 0, 0))],
+    ids=["empty", "short", "no ascii", "long", "another link"],
+)
 def test_what_is_not_ours_is_refused(token: str) -> None:
     with pytest.raises(InvalidLinkError):
         read_token(token)
