@@ -6,11 +6,11 @@ The trigger keeps what changed in `brands_auditentry` (see `models.AuditEntry`);
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection, migrations
-from psycopg.types.json import Jsonb
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,5 +54,5 @@ def record_by_hand(
             "INSERT INTO brands_auditentry"
             " (at, actor, table_name, object_id, action, before, after)"
             " VALUES (statement_timestamp(), %s, %s, %s, 'update', %s, %s)",
-            [actor, subject, str(subject_id), Jsonb(before), Jsonb(after)],
+            [actor, subject, str(subject_id), json.dumps(before), json.dumps(after)],
         )

@@ -114,7 +114,12 @@ def test_server_that_is_not_there_was_sent_nothing() -> None:
 
 def test_error_of_the_reader_is_not_taken_for_one_of_the_network() -> None:
     content = HEAD + b"Content-Length: 4\r\n\r\nbody"
-    with ScriptedServer(sends(content)) as server, transport(server.url) as sender:
-        with pytest.raises(FileNotFoundError), sender.download("/", headers={}) as found:
+
+    def stumble(sender: Transport) -> None:
+        with sender.download("/", headers={}) as found:
             next(found.pieces(2))
             raise FileNotFoundError
+
+    with ScriptedServer(sends(content)) as server, transport(server.url) as sender:  # noqa: SIM117
+        with pytest.raises(FileNotFoundError):
+            stumble(sender)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -63,12 +64,16 @@ def anna(brand: Brand, message: TextMessage) -> Subscriber:
     person = SubscriberFactory.create(phone=PHONE, first_name="Anna", email="anna@example.com")
     SubscriptionFactory.create(subscriber=person, brand=brand)
     sent(person, message, at=hours_ago(3))
-    common = {"brand_id": brand.pk, "subscriber_id": person.pk, "source": "api"}
+    common: dict[str, Any] = {"brand_id": brand.pk, "subscriber_id": person.pk, "source": "api"}
     record(
         [
             Happening(event_type="click", occurred_at=hours_ago(2), **common),
             Happening(
-                event_type="purchase", occurred_at=hours_ago(1), value=20, currency="USD", **common
+                event_type="purchase",
+                occurred_at=hours_ago(1),
+                value=Decimal(20),
+                currency="USD",
+                **common,
             ),
         ]
     )
@@ -80,6 +85,7 @@ def operator(*held: Right, brand: Brand | None = None, superuser: bool = False) 
         f"anna{Grant.objects.count()}{superuser}", is_staff=True, is_superuser=superuser
     )
     for right in held:
+        assert brand is not None
         Grant.objects.create(user=user, brand=brand, right=right, granted_by="test")
     client = Client()
     client.force_login(user)
