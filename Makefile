@@ -37,14 +37,12 @@ status: venv ## Show what runs, with process ids and uptimes
 
 # --- Development --------------------------------------------------------------------------------
 
-# So many runs of tests side by side, each with servers of its own. They wait more than they work:
-# one more than there are cores. JOBS=0 is a single run.
-JOBS ?= 3
-SIDE_BY_SIDE = -n $(JOBS) --dist loadfile --no-loadscope-reorder
+# JOBS says how many processes run tests side by side; 0 is a single one.
+TESTS = JOBS="$(JOBS)" $(PYTHON) -m tests $(ARGS)
 
 .PHONY: test
 test: venv ## Run the whole test suite against servers of its own (ARGS="-k word -x")
-	@exec $(PYTHON) -m pytest $(SIDE_BY_SIDE) $(ARGS)
+	@$(TESTS)
 
 .PHONY: check
 check: venv ## Format, lint, types, import contracts, migrations, tests: what must be green
@@ -52,7 +50,7 @@ check: venv ## Format, lint, types, import contracts, migrations, tests: what mu
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(STATION) run --no-durability -- sh -ec 'mypy; python manage.py makemigrations --check --dry-run'
-	@exec $(PYTHON) -m pytest $(SIDE_BY_SIDE) $(ARGS)
+	@$(TESTS)
 
 .PHONY: format
 format: venv ## Put the code into its form

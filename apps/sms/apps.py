@@ -7,9 +7,14 @@ class SmsConfig(AppConfig):
     verbose_name = "Texts"
 
     def ready(self) -> None:
+        from functools import partial
+
         from django.conf import settings
 
         from apps.queues.dead_letters import register_redrive
+        from apps.queues.health.backlogs import register_backlog
+        from apps.queues.health.from_due import backlog_from_due
+        from apps.queues.names import Queue
         from apps.queues.partitions import MonthlyTable, register_monthly_table
         from apps.queues.sweeping import register_due_source
         from apps.sms.callbacks import due as callbacks_due
@@ -26,3 +31,10 @@ class SmsConfig(AppConfig):
         register_due_source("sms.replies", callbacks_due.due_replies)
         register_due_source("sms.list_syncs", due_runs)
         register_redrive(doubts.DEAD_LETTER_SUBJECT, doubts.redrive_chunk)
+        register_backlog(Queue.SMS, "texts", due.backlog)
+        for queue, name, source in (
+            (Queue.SMS, "answers to words", callbacks_due.due_replies),
+            (Queue.EVENTS, "the text provider's callbacks", callbacks_due.due_callbacks),
+            (Queue.IMPORTS, "list syncs", due_runs),
+        ):
+            register_backlog(queue, name, partial(backlog_from_due, source))
