@@ -1,8 +1,9 @@
-"""`make test`: the suite in two runs, each side by side in processes with servers of their own.
+"""`make test`: the suite in two runs, the first of them side by side.
 
-Tests that commit empty every table behind them, rows that migrations made included, so that they
-come last in a single process. Side by side they cannot be kept in order by file: they get a run of
-their own. JOBS says how many processes (0: this one alone); arguments go to pytest.
+In the first are tests that wait for nothing but their own process: several processes, each with
+servers of its own. In the second is what must be alone: tests that keep a pace by the clock, that
+start whole stations, or that commit (they empty every table behind them, rows that migrations made
+included, and so come last). JOBS says how many processes; arguments go to pytest.
 """
 
 from __future__ import annotations
@@ -14,18 +15,17 @@ import sys
 import pytest
 
 NOTHING_CHOSEN = int(pytest.ExitCode.NO_TESTS_COLLECTED)
-RUNS = ("not commits", "commits")
 
 
-def run(marked: str, arguments: list[str]) -> int:
-    jobs = os.environ.get("JOBS") or str((os.cpu_count() or 1) + 1)
-    command = [sys.executable, "-m", "pytest", "-n", jobs, "--dist", "loadfile"]
-    command += ["--no-loadscope-reorder", "-m", marked, *arguments]
+def run(*options: str) -> int:
+    command = [sys.executable, "-m", "pytest", *options, *sys.argv[1:]]
     return subprocess.call(command)  # noqa: S603 - ourselves
 
 
 def main() -> int:
-    codes = [run(marked, sys.argv[1:]) for marked in RUNS]
+    jobs = os.environ.get("JOBS") or str(os.cpu_count() or 1)
+    side_by_side = ("-n", jobs, "--dist", "loadfile", "--no-loadscope-reorder")
+    codes = [run("-m", "not alone", *side_by_side), run("-m", "alone")]
     failed = [code for code in codes if code not in {0, NOTHING_CHOSEN}]
     return failed[0] if failed else min(codes)
 

@@ -15,11 +15,22 @@ COMMITTING_FIXTURES = frozenset(
 )
 
 
+# They keep a pace by the clock, or start stations and servers.
+ALONE = (
+    "tests/faults/",
+    "tests/integration/mail/test_resend_paced.py",
+    "tests/integration/mail/test_storms.py",
+    "tests/integration/queues/",
+    "tests/integration/sandbox/",
+    "tests/integration/station/",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what commits to the database: see `tests.__main__`."""
+    """Marks what must not run side by side with others: see `tests.__main__`."""
     for item in items:
-        if _commits(item):
-            item.add_marker("commits")
+        if item.nodeid.startswith(ALONE) or item.get_closest_marker("slow") or _commits(item):
+            item.add_marker("alone")
 
 
 def _commits(item: pytest.Item) -> bool:

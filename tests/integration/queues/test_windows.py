@@ -69,8 +69,8 @@ def test_no_minute_holds_more_than_the_limit(broker: Redis) -> None:
     assert 880 <= most <= 900
     # Each of the three has a view of its own of the broker's clock.
     assert instants[899] - instants[0] >= 899 * 0.02 - 0.1
-    # The second minute's first turns lie within a second and a half of the first's.
-    assert 60.5 <= instants[900] - instants[0] <= 61.5
+    # The second minute's first turns lie a minute and little more behind the first's.
+    assert 60.5 <= instants[900] - instants[0] <= 64
 
 
 def test_all_workers_together_have_the_seats_of_one_account(broker: Redis) -> None:

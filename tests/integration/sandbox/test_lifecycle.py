@@ -149,8 +149,8 @@ def test_account_can_have_its_own_setting_at_the_start(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ([], "usage: python -m apps.sandbox {resend}"),
-        (["lime"], "usage: python -m apps.sandbox {resend}"),
+        ([], "usage: python -m apps.sandbox {lime | resend}"),
+        (["smtp"], "usage: python -m apps.sandbox {lime | resend}"),
         (["resend"], "the following arguments are required: --log, --account"),
         (["resend", "--account", "main"], "expected NAME:KEY[:ACCESS], found 'main'"),
         (["resend", "--account", "a:re_a", "--latency-ms", "x"], "latency_ms: expected a number"),

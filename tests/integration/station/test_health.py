@@ -39,5 +39,5 @@ def test_health_is_503_without_database(client: Client, monkeypatch: pytest.Monk
     assert b"secret" not in answer.content
 
 
-def test_health_is_read_only(client: Client) -> None:
+def test_health_is_read_only(db: None, client: Client) -> None:
     assert client.post("/healthz").status_code == 405
