@@ -87,6 +87,7 @@ def kills(ground: Field, *, times: int) -> list[Row]:
         act=strike,
         afterwards=lambda _: orphans.follow_to_the_end(),
     )
+    _await_workers(ground)  # the next fault counts processes that end
     return [
         Row("kill -9 of workers", siege.struck, "", f"{times}", siege.struck == times),
         Row("processes killed", killed, "", f"at least {times}", killed >= times),
@@ -101,16 +102,19 @@ def _kill_some(ground: Field) -> int:
 
     Returns how many processes that were.
     """
-    station = ground.running.station
-    ground.running.wait_until(
-        lambda: len(station.pids(WORKERS)) > 1, seconds=120, what="workers to kill"
-    )
-    pids = station.pids(WORKERS)
+    _await_workers(ground)
+    pids = ground.running.station.pids(WORKERS)
     chosen = pids if ground.random.random() < WHOLE_GROUPS else [ground.random.choice(pids[1:])]
     for pid in chosen:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     return len(chosen)
+
+
+def _await_workers(ground: Field) -> None:
+    ground.running.wait_until(
+        lambda: len(ground.running.station.pids(WORKERS)) > 1, seconds=120, what="workers to be up"
+    )
 
 
 def rolling_restarts(ground: Field, *, times: int) -> list[Row]:
