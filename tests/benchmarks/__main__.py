@@ -16,6 +16,7 @@ from tests.benchmarks import (
     people,
     queues,
     sending,
+    subscribers,
     texts,
     webhooks,
 )
@@ -41,6 +42,7 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "audience": people.audience,
     "imports": people.imports,
     "lists": lists.lists,
+    "subscribers": subscribers.subscribers,
     "empty-tasks": queues.empty_tasks,
     "enqueueing": queues.enqueueing,
     "limiter": queues.limiter,

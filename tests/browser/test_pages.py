@@ -29,6 +29,21 @@ PAGES = (
     "/admin/brands/auditentry/",
     "/admin/brands/apikey/",
     "/admin/station/webhookendpoint/",
+    "/admin/newsletter/joiningrules/",
+    "/admin/newsletter/contactsubmission/",
+    "/admin/newsletter/tier/",
+    "/admin/newsletter/scorerule/",
+    "/admin/newsletter/segmentwish/",
+    "/admin/newsletter/segmentpass/",
+    "/admin/newsletter/managedsegment/",
+    "/admin/newsletter/providertopic/",
+    "/admin/newsletter/digest/",
+    "/admin/newsletter/sequence/",
+    "/admin/newsletter/enrolment/",
+    "/admin/sms/subscriber/",
+    "/admin/sms/textconfig/",
+    "/admin/sms/textcampaign/",
+    "/admin/sms/textmessage/",
 )
 _DARK, _LIGHT = 0.3, 0.8
 pytestmark = pytest.mark.timeout(600)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.db import connection
 
+from apps.sms.calling import doubts
 from apps.sms.models import TrackingEvent
 from apps.sms.tracking import codes
 from apps.sms.tracking.recording import Happening, record
@@ -41,7 +42,10 @@ def find(code: str) -> Link | None:
 
 
 def note_click(link: Link, *, by_machine: bool, at: datetime) -> bool:
-    """Whether the click is new: another one soon after does not count."""
+    """Whether the click is new: another one soon after does not count.
+
+    A person's click proves that a text which was in doubt has arrived.
+    """
     kind = TrackingEvent.Type.BOT_CLICK if by_machine else TrackingEvent.Type.CLICK
     happening = Happening(
         brand_id=link.brand_id,
@@ -55,7 +59,12 @@ def note_click(link: Link, *, by_machine: bool, at: datetime) -> bool:
         text_id=link.target.text_id,
         link_slot=link.target.slot,
     )
-    return record([happening])[0]
+    is_new = record([happening])[0]
+    if is_new and not by_machine:
+        doubts.settle_proven(
+            local_day=link.target.text_day, text_id=link.target.text_id, proof="clicked"
+        )
+    return is_new
 
 
 _FIND = """

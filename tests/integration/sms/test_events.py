@@ -14,7 +14,7 @@ import pytest
 from django.db import connection
 
 from apps.queues.partitions import ensure_partitions
-from apps.sms.models import EventSource, Keyword, TextLink, TrackingEvent
+from apps.sms.models import EventSource, Keyword, SentText, TextLink, TrackingEvent
 from apps.sms.tracking import clicking, codes, links
 from tests.factories.brands import BrandFactory
 from tests.factories.texts import SubscriberFactory, SubscriptionFactory, TextMessageFactory
@@ -210,6 +210,26 @@ def test_links_lead_on_and_count_people_only(
     anna.refresh_from_db()
     assert anna.total_clicks == 1
     assert anna.last_touch["message"] == message.pk
+
+
+def test_click_of_a_person_proves_that_a_text_in_doubt_arrived(
+    client: Client, anna: Subscriber, message: TextMessage
+) -> None:
+    link(message)
+    day = hours_ago(1)
+    number = sent(anna, message, at=day)
+    text = SentText.objects.filter(pk=number)
+    text.update(state="unknown", sent_at=None, reason="timeout")
+    slots = links.slots_of([message.pk])[message.pk]
+    url = links.urls(sent_text_id=number, local_day=day.date(), slots=slots)["sale"]
+    path = url[url.index("/t/") :]
+
+    client.get(path, headers={"user-agent": "facebookexternalhit/1.1"})
+    after_the_machine = text.values_list("state", flat=True).get()
+    client.get(path, headers={"user-agent": "Mozilla/5.0 (iPhone)"})
+
+    assert after_the_machine == "unknown"
+    assert text.values_list("state", "detail").get() == ("sent", "proven: clicked")
 
 
 def test_links_that_we_never_made(client: Client, anna: Subscriber, message: TextMessage) -> None:
