@@ -134,6 +134,15 @@ GUARDS = (
     Guard("silence of a stalled worker", "apps/queues/watchdog.py",
           "if stalled < stall_seconds:", "if stalled >= 0:",
           "tests/unit/queues/test_watchdog.py"),
+    Guard("one run of the minute at a time", "apps/sms/choosing/running.py",
+          "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", "SELECT length(%s)",
+          "tests/integration/sms/test_choosing_at_once.py"),
+    Guard("a text once per person and day", "apps/sms/migrations/0002_sent_log.py",
+          "CREATE UNIQUE INDEX sent_text_once_per_day", "CREATE INDEX sent_text_once_per_day",
+          "tests/integration/sms/test_choosing_at_once.py"),
+    Guard("daily cap of texts", "apps/sms/choosing/rules.py",
+          '"coalesce(had.today, 0) < %(daily_limit)s"', '"true"',
+          "tests/integration/sms/test_choosing.py"),
 )  # fmt: skip
 
 
