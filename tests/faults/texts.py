@@ -60,7 +60,11 @@ def run(plan: Plan) -> list[Row]:
         struck = fire.burn()
         running.await_settled(seconds=plan.deadline_seconds)
         took = time.monotonic() - started
-        return [*struck, *_verdicts(running, plan, fire.calling), Row("duration", round(took), "s")]
+        return [
+            *struck,
+            *_verdicts(running, plan, sum(fire.calling) + fire.at_crashes),
+            Row("duration", round(took), "s"),
+        ]
 
 
 class _Fire:
@@ -70,6 +74,8 @@ class _Fire:
         self._running, self._plan = running, plan
         self._random = random.Random(plan.seed)
         self._killed = 0
+        self._left: set[int] = set()
+        self.at_crashes = 0
         self.calling: list[int] = []
         """Texts on their way at each kill, by the sent log, while nobody was left to change it."""
 
@@ -103,12 +109,14 @@ class _Fire:
         """Only a group that is at work counts."""
         running = self._running
         running.wait_until(
-            lambda: self._calling() > 0 or running.open_texts() == 0,
+            lambda: bool(self._newly_calling()) or running.open_texts() == 0,
             seconds=120,
             what="a text to be on its way",
         )
         running.station.kill_group(WORKER)
-        self.calling.append(self._calling())
+        left = self._newly_calling()
+        self._left |= left
+        self.calling.append(len(left))
         self._killed += 1
 
     def _restart_broker(self) -> None:
@@ -118,9 +126,13 @@ class _Fire:
     def _crash_database(self) -> None:
         self._running.station.postgres.crash()
         self._running.station.postgres.wait_ready()
+        # What was answered while nobody could write it down stays in doubt as well.
+        self.at_crashes += IN_FLIGHT
 
-    def _calling(self) -> int:
-        return self._running.states().get("calling", 0)
+    def _newly_calling(self) -> set[int]:
+        """Texts on their way but for those that an earlier kill left, until their lease ends."""
+        rows = self._running.query("SELECT id FROM sms_senttext WHERE state = 'calling'")
+        return {int(row["id"]) for row in rows} - self._left
 
     def _await_share(self, share: float) -> None:
         total = self._plan.texts
@@ -131,12 +143,12 @@ class _Fire:
         )
 
 
-def _verdicts(running: TextingStation, plan: Plan, calling: list[int]) -> list[Row]:
+def _verdicts(running: TextingStation, plan: Plan, on_their_way: int) -> list[Row]:
     sent, failed, unknown = (_numbers(running, state) for state in ("sent", "failed", "unknown"))
     accepted = running.lime.counts()
     doubled = sum(count - 1 for count in accepted.values())
     faults = sum(running.lime.stats().faults.values())
-    doubtful = faults + sum(calling)
+    doubtful = faults + on_their_way
     settled = len(sent) + len(failed) + len(unknown)
     return [
         Row("texts", plan.texts, ""),
@@ -150,7 +162,7 @@ def _verdicts(running: TextingStation, plan: Plan, calling: list[int]) -> list[R
             len(accepted.keys() - sent - unknown), "", "0",
             accepted.keys() <= sent | unknown),
         Row("faulty answers", faults, "", "some", faults > 0),
-        Row("unknown", len(unknown), "", f"at most {doubtful}: faulty, or on their way at a kill",
+        Row("unknown", len(unknown), "", f"at most {doubtful}: faulty, or on their way when struck",
             len(unknown) <= doubtful),
     ]  # fmt: skip
 
