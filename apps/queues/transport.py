@@ -1,8 +1,9 @@
-"""Kombu's Redis transport with two things it lacks: a stomach for garbage, and batches.
+"""Kombu's Redis transport with what it lacks: a stomach for garbage, a calm farewell, and batches.
 
 A message that is no wake-up (no JSON, no envelope, megabytes long) would raise in the worker's
 main loop and end it, after the broker had given the message away: a worker for each bad message.
-Here it is kept as a dead letter, and the loop goes on.
+Here it is kept as a dead letter, and the loop goes on. A broker that goes away between two
+messages would end the worker as well, see `QoS`.
 """
 
 from __future__ import annotations
@@ -26,9 +27,24 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
+class QoS(kombu_redis.QoS):
+    """What a channel was given and has not confirmed."""
+
+    def restore_unacked(self, client: Any = None) -> None:
+        """Hands it back, unless its connection has been taken apart already.
+
+        Celery closes a broken connection twice. Where the first time stopped halfway, kombu tries
+        the second time to hand back over a connection without an address, and the AttributeError
+        ends the worker. The broker gives the messages out again when their time is up.
+        """
+        if self.channel.connection.client is not None:
+            super().restore_unacked(client)
+
+
 class Channel(kombu_redis.Channel):
     """A channel that refuses what is no wake-up, and sends many in one round trip."""
 
+    QoS = QoS
     _batch: list[tuple[str, str]] | None = None
 
     @contextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from tests.faults.field import Siege, besiege, ended, leaders, recovery_rows
+from tests.faults.field import Siege, besiege, exits_since, leaders, recovery_rows
 from tests.rows import Row
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def broker_restarts(ground: Field, *, times: int) -> list[Row]:
         recoveries.append(campaign.await_progress())
 
     siege = besiege(ground, "broker restarts", times=times, act=crash)
-    exits = ended(before, leaders(ground.running))
+    exits = exits_since(before, ground.running)
     return [
         Row("broker killed and restarted", siege.struck, "", f"{times}", siege.struck == times),
         *recovery_rows(recoveries, goal=RECOVERY_GOAL_SECONDS),
@@ -53,7 +53,7 @@ def broker_frozen(ground: Field, *, seconds: float) -> list[Row]:
     finally:
         os.kill(pid, signal.SIGCONT)
     recovery = campaign.await_progress()
-    exits = ended(before, leaders(ground.running))
+    exits = exits_since(before, ground.running)
     return [
         Row("broker frozen", round(seconds), "s"),
         Row("launch answered meanwhile", round(launch, 2), "s", f"under {LAUNCH_GOAL_SECONDS:g}",
@@ -92,7 +92,7 @@ def broker_full(ground: Field, *, seconds: float) -> list[Row]:
         meanwhile = campaign.settled() - first
         client.config_set("maxmemory", 0)
     recovery = campaign.await_progress()
-    exits = ended(before, leaders(ground.running))
+    exits = exits_since(before, ground.running)
     return [
         Row("broker's memory full", round(seconds), "s"),
         Row("batches sent meanwhile", meanwhile, "", "some", meanwhile > 0),
@@ -155,7 +155,7 @@ def _database_rows(  # noqa: PLR0913, PLR0917 - the facts of one table
     recoveries: list[float],
     before: dict[str, int],
 ) -> list[Row]:
-    exits = ended(before, leaders(ground.running))
+    exits = exits_since(before, ground.running)
     failed = _failed_tasks(ground)
     return [
         Row(f"database {what}", siege.struck, "times", f"{times}", siege.struck == times),

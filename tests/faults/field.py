@@ -28,6 +28,7 @@ SANDBOX = {"rate_limit": RATE_LIMIT, "latency_ms": LATENCY_MS}
 ENVIRONMENT = {"FLUX_DRAIN_AFTER_SECONDS": "2", "FLUX_LIMITER_WORKER_FLOOR": "4"}
 MOST_CAMPAIGNS = 20
 _POLL_SECONDS = 0.02
+_TAIL_CHARACTERS = 20_000
 
 
 @dataclass
@@ -164,10 +165,17 @@ def leaders(running: SendingStation) -> dict[str, int]:
     return {one.process: one.pid for one in running.station.states()}
 
 
-def ended(before: dict[str, int], after: dict[str, int], *, but: tuple[str, ...] = ()) -> int:
-    """How many programs have another process than before, servers and `but` left out."""
-    spared = {"postgres", "valkey", *but}
-    return sum(1 for name, pid in before.items() if name not in spared and after.get(name) != pid)
+def exits_since(before: dict[str, int], running: SendingStation) -> int:
+    """How many programs, servers left out, have another process than before.
+
+    Prints the end of the log of each, which says why.
+    """
+    after = leaders(running)
+    ended = [name for name, pid in before.items()
+             if name not in {"postgres", "valkey"} and after.get(name) != pid]  # fmt: skip
+    for name in ended:
+        print(f"--- {name}, which has ended\n{running.log(name, characters=_TAIL_CHARACTERS)}")
+    return len(ended)
 
 
 def over_time(times: int, act: Callable[[Campaign], None], campaign: Campaign) -> int:

@@ -1,4 +1,4 @@
-"""The broker refuses to take note of a delivery: the wake-up is dropped, and the worker lives."""
+"""A broker that refuses to note a delivery, or is gone at the farewell: the worker lives."""
 
 from __future__ import annotations
 
@@ -53,3 +53,17 @@ def test_delivery_that_a_full_broker_refuses_is_dropped(full_broker: Redis) -> N
 
     assert len(received) == 1
     assert [line["event"] for line in lines] == ["wake_up_dropped"]
+
+
+def test_channel_of_a_lost_connection_closes_with_wake_ups_in_hand() -> None:
+    received = list[Any]()
+    connection = current_app.connection_for_read(settings.REDIS_URL)
+    channel: Any = connection.default_channel
+    channel.basic_consume(Queue.CONTROL.value, False, received.append, "tag")
+    channel._deliver(Queue.CONTROL.value, a_wake_up())
+    connection.transport.client = None  # what is left of it after a collection that stopped halfway
+
+    connection.close()
+
+    assert len(received) == 1
+    assert channel.closed
