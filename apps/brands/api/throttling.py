@@ -97,13 +97,11 @@ class KeyThrottle:
         self._run = client.register_script(_SCRIPT)
         self._own = own
         self._clock = clock
-        self._link = BrokerLink()
+        self._link = BrokerLink(client)
         self._lock = threading.Lock()
 
     def take(self, bucket: str, allowance: Allowance) -> Verdict:
-        with self._lock:
-            may_ask = self._link.may_ask(self._clock())
-        raw = self._ask(bucket, allowance) if may_ask else None
+        raw = self._ask(bucket, allowance) if self._link.may_ask(self._clock()) else None
         if raw is None:
             with self._lock:
                 raw = self._own.take(bucket, allowance)
@@ -115,13 +113,10 @@ class KeyThrottle:
             raw = self._run(keys=[bucket], args=[allowance.interval_us, allowance.burst])
         except RedisError as error:
             now = self._clock()
-            with self._lock:
-                news = self._link.failed(now=now, cost_s=now - started)
-            if news:
+            if self._link.failed(now=now, cost_s=now - started):
                 log.warning("api_limits_per_process", error=type(error).__name__)
             return None
-        with self._lock:
-            self._link.up = True
+        self._link.answered()
         return cast("Sequence[int]", raw)
 
 

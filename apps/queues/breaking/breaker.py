@@ -16,7 +16,7 @@ from apps.queues.breaking.own_circuit import OwnCircuit
 from apps.queues.breaking.permits import ANY_GENERATION, Permit
 from apps.queues.breaking.signals import ACCOUNT_SIGNALS, Signals
 from apps.queues.breaking.standings import Phase, Reply, Standing
-from apps.queues.limiting.broker_link import BrokerLink, answers_quickly
+from apps.queues.limiting.broker_link import BrokerLink
 from apps.queues.limiting.slots import Held, HeldReason
 
 if TYPE_CHECKING:
@@ -48,12 +48,11 @@ class Breaker:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
-        self._client = client
         self._script = BreakerScript(client, name, rules)
         self._signals = signals
         self._clock = clock
         self._lock = threading.Lock()
-        self._link = BrokerLink()
+        self._link = BrokerLink(client)
         self._own = OwnCircuit(name, rules)
         self._newest: tuple[float, Standing] | None = None
 
@@ -99,12 +98,8 @@ class Breaker:
         return self._ask(Operation("reset")).standing
 
     def _ask(self, operation: Operation) -> Reply:
-        started_at = self._clock()
-        with self._lock:
-            was_up, may_ask = self._link.up, self._link.may_ask(started_at)
-        if may_ask and not was_up:
-            may_ask = answers_quickly(self._client)
-        reply = self._ask_broker(operation, started_at) if may_ask else None
+        may_ask = self._link.may_ask(self._clock())
+        reply = self._ask_broker(operation) if may_ask else None
         if reply is None:
             with self._lock:
                 now = self._clock()
@@ -114,14 +109,15 @@ class Breaker:
             self._signals.tell(reply.change, reply.standing)
         return reply
 
-    def _ask_broker(self, operation: Operation, started_at: float) -> Reply | None:
+    def _ask_broker(self, operation: Operation) -> Reply | None:
+        started_at = self._clock()
         try:
             reply = self._script.call(operation.told_to(shared=True))
         except RedisError as error:
             self._go_alone(error, started_at)
             return None
         with self._lock:
-            is_back, self._link.up = not self._link.up, True
+            is_back = self._link.answered()
             self._newest = self._clock(), reply.standing
         if is_back:
             log.info("breaker_shared_again", name=self.name)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.retry import Retry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HOLD_DOWN_S = 0.5
 HOLD_DOWN_PER_COST = 4
@@ -31,36 +35,7 @@ class Rejoining(IntEnum):
     PACED_ITSELF = 2
 
 
-@dataclass(slots=True)
-class BrokerLink:
-    """Not safe for threads; the limiter holds its lock around it."""
-
-    up: bool = True
-    retry_at: float = 0.0
-    slow_answers: int = 0
-
-    def may_ask(self, now: float) -> bool:
-        """Whether to try. While it is down, one caller at a time does."""
-        if self.up:
-            return True
-        if now < self.retry_at:
-            return False
-        self.retry_at = now + HOLD_DOWN_S
-        return True
-
-    def failed(self, *, now: float, cost_s: float) -> bool:
-        """The broker did not answer; True when that is news."""
-        self.retry_at = now + max(HOLD_DOWN_S, HOLD_DOWN_PER_COST * cost_s)
-        was_up, self.up, self.slow_answers = self.up, False, 0
-        return was_up
-
-    def is_too_slow(self, doubt_s: float, *, bearable_s: float) -> bool:
-        """Whether its clock has been known too badly several times in a row: as good as down."""
-        self.slow_answers = self.slow_answers + 1 if doubt_s > bearable_s else 0
-        return self.slow_answers >= SLOW_ANSWERS
-
-
-def answers_quickly(client: Redis) -> bool:
+def _answers_quickly(client: Redis) -> bool:
     """Whether a broker that was lost answers again, on a connection of its own."""
     pool = client.connection_pool  # which counts the connections it makes, and this is none of them
     connection = pool.connection_class(**pool.connection_kwargs)
@@ -76,6 +51,56 @@ def answers_quickly(client: Redis) -> bool:
         return True
     finally:
         connection.disconnect()
+
+
+class BrokerLink:
+    """Whether to ask the broker that `client` leads to. Safe for threads.
+
+    While it is down one caller at a time may, and only where `probe` found it answering: call
+    `may_ask` outside of any lock that others wait for.
+    """
+
+    def __init__(self, client: Redis, *, probe: Callable[[Redis], bool] = _answers_quickly) -> None:
+        self._client = client
+        self._probe = probe
+        self._lock = threading.Lock()
+        self._up = True
+        self._retry_at = 0.0
+        self._slow_answers = 0
+
+    @property
+    def up(self) -> bool:
+        """Whether it answered last."""
+        return self._up
+
+    def may_ask(self, now: float) -> bool:
+        """Whether to try; every try is told by `answered` or `failed`."""
+        if self._up:
+            return True
+        with self._lock:
+            if now < self._retry_at:
+                return False
+            self._retry_at = now + HOLD_DOWN_S
+        return self._probe(self._client)
+
+    def answered(self) -> bool:
+        """The broker did answer; True when that is news."""
+        with self._lock:
+            was_up, self._up = self._up, True
+            return not was_up
+
+    def failed(self, *, now: float, cost_s: float) -> bool:
+        """The broker did not answer; True when that is news."""
+        with self._lock:
+            self._retry_at = now + max(HOLD_DOWN_S, HOLD_DOWN_PER_COST * cost_s)
+            was_up, self._up, self._slow_answers = self._up, False, 0
+            return was_up
+
+    def is_too_slow(self, doubt_s: float, *, bearable_s: float) -> bool:
+        """Whether its clock has been known too badly several times in a row: as good as down."""
+        with self._lock:
+            self._slow_answers = self._slow_answers + 1 if doubt_s > bearable_s else 0
+            return self._slow_answers >= SLOW_ANSWERS
 
 
 def open_broker(url: str, *, timeout_s: float = 0.5) -> Redis:

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from apps.queues import metrics
 from apps.queues.limiting.broker_clock import BrokerClock
-from apps.queues.limiting.broker_link import BrokerLink, Rejoining, answers_quickly
+from apps.queues.limiting.broker_link import BrokerLink, Rejoining
 from apps.queues.limiting.broker_script import BrokerScript, Caller, Reply
 from apps.queues.limiting.classes import CallClass
 from apps.queues.limiting.own_pace import OwnPace
@@ -65,13 +65,12 @@ class Limiter:
     ) -> None:
         self.clock = clock
         self.sleep = sleep
-        self._client = client
         self._script = BrokerScript(client, account_key)
         self._log = log.bind(account=account_key)
         self._worker_id = worker_id
         self._limit = paced_limit(default_limit)
         self._lock = threading.Lock()
-        self._link = BrokerLink()
+        self._link = BrokerLink(client)
         self._broker_clock = BrokerClock()
         self._late_s = late_s
         self._own = OwnPace(workers_floor=live_workers_floor, pace=pace_for(late_s))
@@ -173,9 +172,8 @@ class Limiter:
 
     def was_frozen_past(self, slot: Slot) -> bool:
         """Whether a freeze came after the slot was granted and covers it."""
-        with self._lock:
-            if not self._link.up:
-                return False
+        if not self._link.up:
+            return False
         started_at = self.clock()
         try:
             return self._script.frozen_until_us() > slot.instant
@@ -187,13 +185,11 @@ class Limiter:
         self, op: str, *arguments: float, call_class: CallClass = CallClass.SINGLE
     ) -> Reply | None:
         """Run the script; None when the broker is away and this process must pace itself."""
+        if not self._link.may_ask(self.clock()):
+            return None
         started_at = self.clock()
         with self._lock:
-            if not self._link.may_ask(started_at):
-                return None
-            was_up, caller = self._link.up, self._introduce(op, started_at)
-        if not was_up and not answers_quickly(self._client):
-            return None
+            caller = self._introduce(op, started_at)
         try:
             reply = self._script.call(op, call_class, caller, *arguments)
         except RedisError as error:
@@ -235,8 +231,7 @@ class Limiter:
             if op == "peek":
                 return
             self._limit = reply.limit
-            if not self._link.up:
-                self._link.up = True
+            if self._link.answered():
                 self._log.info("limiter_shared_again", own_slots=self._own.granted)
             if self._link.is_too_slow(self._broker_clock.width, bearable_s=self._late_s):
                 self._go_alone(now, cost_s=now - started_at, reason="too_slow")

@@ -84,7 +84,7 @@ class Window:
         self._evidence = evidence
         self._workers_floor = workers_floor
         self._clock = clock
-        self._link = BrokerLink()
+        self._link = BrokerLink(client)
         self._broker_clock = BrokerClock()
         self._own = OwnShare()
         self._seats = 0
@@ -115,7 +115,7 @@ class Window:
         the turns lie further ahead than `longest_wait_s`.
         """
         now = self._clock()
-        if not self._may_ask(now):
+        if not self._link.may_ask(now):
             return self._take_alone(number, now)
         if self._can_skip_asking(now):
             return self._take_seats(number)
@@ -162,13 +162,10 @@ class Window:
     def leave(self) -> None:
         """Give all seats back: this worker has nothing more to send."""
         self._seats = self._in_use = 0
-        if self._may_ask(self._clock()):
+        if self._link.may_ask(self._clock()):
             self._ask(lambda: self._script.leave(self.limits))
 
     # --- With the broker ----------------------------------------------------------------------
-
-    def _may_ask(self, now: float) -> bool:
-        return self._link.may_ask(now)
 
     def _can_skip_asking(self, now: float) -> bool:
         """Nothing but seats is limited, and how many of them are ours was told a moment ago."""
@@ -194,8 +191,7 @@ class Window:
         self._broker_clock.learn(told.now_s, asked_at=started_at, received_at=now)
         self._heard_at, self._workers = now, told.workers
         self._frozen_until = now + told.frozen_for_s
-        if not self._link.up:
-            self._link.up = True
+        if self._link.answered():
             log.info("window_shared_again", account=self._name)
         return told
 

@@ -173,7 +173,7 @@ def test_broker_that_hangs_costs_at_most_a_fifth_of_the_time(clock: FakeClock) -
 
 
 def test_broker_whose_clock_stays_unknown_is_as_good_as_down() -> None:
-    link = BrokerLink()
+    link = BrokerLink(Redis())
 
     doubts = [link.is_too_slow(doubt, bearable_s=0.08) for doubt in (0.1, 0.1, 0.01, 0.1, 0.1, 0.1)]
 
@@ -181,12 +181,24 @@ def test_broker_whose_clock_stays_unknown_is_as_good_as_down() -> None:
 
 
 def test_broker_that_is_down_is_tried_by_one_caller_at_a_time() -> None:
-    link = BrokerLink()
+    link = BrokerLink(Redis(), probe=lambda _: True)
     link.failed(now=0.0, cost_s=0.0)
 
     tries = [link.may_ask(now) for now in (0.1, 0.51, 0.52, 0.9, 1.02)]
 
     assert tries == [False, True, False, False, True]
+
+
+def test_broker_that_was_lost_is_not_asked_until_it_answers_a_probe() -> None:
+    answers = iter([False, True])
+    link = BrokerLink(Redis(), probe=lambda _: next(answers))
+    link.failed(now=0.0, cost_s=0.0)
+
+    tries = [link.may_ask(now) for now in (1.0, 2.0)]
+
+    assert tries == [False, True]
+    assert link.answered()
+    assert not link.answered()
 
 
 def test_freeze_without_broker_stops_and_halves(clock: FakeClock) -> None:
