@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import psutil
 import psycopg
 
-from tests.faults.field import LATENCY_MS, PROGRAMS, WORKERS, await_ready, besiege
+from tests.faults.field import LATENCY_MS, PROGRAMS, WORKERS, await_ready, besiege, leaders
 from tests.rows import Row
 
 if TYPE_CHECKING:
@@ -102,19 +102,27 @@ def _kill_some(ground: Field) -> int:
 
     Returns how many processes that were.
     """
-    _await_workers(ground)
-    pids = ground.running.station.pids(WORKERS)
-    chosen = pids if ground.random.random() < WHOLE_GROUPS else [ground.random.choice(pids[1:])]
+    leader, children = _await_workers(ground)
+    whole = ground.random.random() < WHOLE_GROUPS
+    chosen = [leader, *children] if whole else [ground.random.choice(children)]
     for pid in chosen:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     return len(chosen)
 
 
-def _await_workers(ground: Field) -> None:
-    ground.running.wait_until(
-        lambda: len(ground.running.station.pids(WORKERS)) > 1, seconds=120, what="workers to be up"
-    )
+def _await_workers(ground: Field) -> tuple[int, list[int]]:
+    """Until the group has children; returns its first process and them."""
+    leader, children = 0, list[int]()
+
+    def are_up() -> bool:
+        nonlocal leader, children
+        leader = leaders(ground.running)[WORKERS]
+        children = [one for one in ground.running.station.pids(WORKERS) if one != leader]
+        return bool(children)
+
+    ground.running.wait_until(are_up, seconds=120, what="workers to be up")
+    return leader, children
 
 
 def rolling_restarts(ground: Field, *, times: int) -> list[Row]:
