@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from apps.contacts.models import Contact
 from apps.mail.contents import MailingContent, describe
-from apps.mail.links import LinkTarget, unsubscribe_url
 from apps.mail.models import Content, Mailing
+from apps.mail.people import trial_context
 from apps.mail.rendering import (
     RecipientContext,
     RenderedMail,
@@ -77,36 +77,15 @@ class Sampled:
 
 
 def sampled(content: MailingContent, contact_ids: Iterable[int]) -> list[Sampled]:
-    """With contexts as sealing makes them (a test compares the two); one query."""
+    """One query."""
     now = datetime.now(tz=UTC)
     contacts = Contact.objects.filter(pk__in=list(contact_ids)).order_by("pk")
-    return [Sampled(contact.address, _context(contact, content, now)) for contact in contacts]
+    return [Sampled(one.address, trial_context(content, one, now=now)) for one in contacts]
 
 
 def nobody(content: MailingContent) -> RecipientContext:
     """Somebody of whom nothing is known."""
-    blank = dict.fromkeys(("email", "first_name", "last_name", "locale", "timezone"), "")
-    return _context(Contact(pk=0, traits={}, **blank), content, datetime.now(tz=UTC))
-
-
-def _context(contact: Contact, content: MailingContent, now: datetime) -> RecipientContext:
-    link = unsubscribe_url(LinkTarget(contact.pk, 0, 0))
-    return RecipientContext(
-        contact={
-            "email": contact.email,
-            "first_name": contact.first_name,
-            "last_name": contact.last_name,
-            "locale": contact.locale,
-            "timezone": contact.timezone,
-        },
-        traits=contact.traits,
-        brand=content.brand,
-        campaign={"name": content.name},
-        unsubscribe_url=link,
-        preferences_url=link,
-        now=now,
-        timezone=contact.timezone or content.timezone,
-    )
+    return trial_context(content, None, now=datetime.now(tz=UTC))
 
 
 def render_sample(content: MailingContent, people: Iterable[Sampled]) -> Trial:

@@ -23,6 +23,7 @@ from apps.mail import specimens
 from apps.mail.contents import MailingContent, mailing_contents
 from apps.mail.links import LinkTarget, preferences_url, unsubscribe_url
 from apps.mail.models import Message
+from apps.mail.people import NOBODY
 from apps.mail.rendering import (
     EmailRequest,
     RecipientContext,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from apps.mail.claiming import ClaimedBatch
+    from apps.mail.people import Person
 
 # Level 1 takes 3 ms for a megabyte of mail and leaves a tenth of it.
 ZSTD_LEVEL = 1
@@ -304,9 +306,9 @@ def shown_as_others(recipients: list[Recipient]) -> list[Recipient]:
 
 
 def _shown_as(
-    recipient: Recipient, specimen: specimens.Specimen, people: dict[int, specimens.Person]
+    recipient: Recipient, specimen: specimens.Specimen, people: dict[int, Person]
 ) -> Recipient:
-    person = people.get(specimen.contact_id or 0, specimens.NOBODY)
+    person = people.get(specimen.contact_id or 0, NOBODY)
     return replace(
         recipient,
         variables={},

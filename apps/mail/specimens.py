@@ -7,7 +7,7 @@ Whose data they show is written down by id and read when the mail is made.
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from apps.contacts.eligibility import MailClass
 from apps.contacts.models import Contact
 from apps.mail.mailings import MESSAGE_TABLE, _this_month
 from apps.mail.models import Content, Mailing, Message
+from apps.mail.people import Person, person
 from apps.queues import partitions
 from apps.queues.enqueueing import enqueue
 from apps.queues.names import TaskName
@@ -37,19 +38,6 @@ class Specimen:
 
     contact_id: int | None
     campaign_name: str
-
-
-@dataclass(frozen=True)
-class Person:
-    """What a template sees of a contact."""
-
-    contact: dict[str, str]
-    traits: dict[str, Any] = field(default_factory=dict)
-
-
-NOBODY = Person(
-    dict.fromkeys(("email", "first_name", "last_name", "locale", "timezone"), ""),
-)
 
 
 def send_specimens(  # noqa: PLR0913 - a mail in parts, all by keyword
@@ -116,16 +104,3 @@ def people(contact_ids: Iterable[int | None]) -> dict[int, Person]:
     wanted = {one for one in contact_ids if one is not None}
     found = Contact.objects.filter(pk__in=wanted, erased_at=None)
     return {contact.pk: person(contact) for contact in found}
-
-
-def person(contact: Contact) -> Person:
-    return Person(
-        {
-            "email": contact.email,
-            "first_name": contact.first_name,
-            "last_name": contact.last_name,
-            "locale": contact.locale,
-            "timezone": contact.timezone,
-        },
-        contact.traits,
-    )

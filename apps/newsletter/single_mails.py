@@ -16,6 +16,7 @@ from apps.contacts.eligibility import MailClass
 from apps.mail import contents, singles
 from apps.mail.errors import DuplicateKeyError
 from apps.mail.models import Content, Mailing, Message, Template
+from apps.mail.people import person
 from apps.mail.rendering import RecipientContext, RenderingError, missing_variables
 from apps.newsletter import recipients, rules
 from apps.newsletter.models import MailAction
@@ -97,13 +98,7 @@ def _try(template: Template, contact: Contact, variables: Mapping[str, Any]) -> 
     """Makes the mail once, to see whether it can be made."""
     brand = contact.brand
     context = RecipientContext(
-        contact={
-            "email": contact.email,
-            "first_name": contact.first_name,
-            "last_name": contact.last_name,
-            "locale": contact.locale,
-            "timezone": contact.timezone,
-        },
+        contact=person(contact).contact,
         traits=contact.traits,
         brand={
             "name": brand.name,

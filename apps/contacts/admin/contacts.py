@@ -13,6 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.views.decorators.http import require_GET, require_POST
 
 from apps.brands import rights
+from apps.brands.admin.pages import PagesAdmin
 from apps.brands.admin.scoped import BrandFilter
 from apps.brands.models import Brand
 from apps.brands.rights import Right
@@ -20,7 +21,7 @@ from apps.contacts import editing, erasing, subscribing, traces
 from apps.contacts.admin.contact_forms import DetailsForm, EraseForm, NewContactForm
 from apps.contacts.admin.contact_list import ContactChangeList, StatusFilter, TopicFilter
 from apps.contacts.admin.exports import stream_contacts
-from apps.contacts.admin.pages import PeopleAdmin, actor, evidence
+from apps.contacts.admin.pages import actor, evidence
 from apps.contacts.admin.person import person_context, wishes_form
 from apps.contacts.errors import (
     ContactExistsError,
@@ -44,7 +45,7 @@ _TONES = {ContactStatus.SUBSCRIBED: "good", ContactStatus.UNSUBSCRIBED: "bad"}
 
 
 @admin.register(Contact)
-class ContactAdmin(PeopleAdmin):
+class ContactAdmin(PagesAdmin):
     list_display = ("email", "name_shown", "status_shown", "topics_shown", "brand", "created_at")
     list_filter = (BrandFilter, StatusFilter, TopicFilter)
     list_select_related = ("brand",)

@@ -1,15 +1,12 @@
-"""Pages of this room below its lists, in the admin's own frame."""
+"""Who acts on a page of this room, and on what evidence."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.http import Http404
-from django.template.response import TemplateResponse
 
 from apps.brands.acting import user_actor
-from apps.brands.admin.scoped import BrandScopedAdmin
-from apps.brands.rights import Right
 from apps.contacts.models import ConsentSource
 from apps.contacts.subscribing import Evidence
 from apps.queues.correlation import correlation_id
@@ -17,44 +14,7 @@ from apps.queues.correlation import correlation_id
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from django.db.models import Model
     from django.http import HttpRequest
-
-
-class PeopleAdmin(BrandScopedAdmin):
-    """A list by Django, and below it pages of our own."""
-
-    def page(
-        self,
-        request: HttpRequest,
-        template: str,
-        *,
-        title: str,
-        row: Model | None = None,
-        **context: Any,
-    ) -> TemplateResponse:
-        return TemplateResponse(
-            request,
-            f"admin/contacts/{self.opts.model_name}/{template}",
-            {
-                **self.admin_site.each_context(request),
-                "opts": self.opts,
-                "original": row,
-                "title": title,
-                **context,
-            },
-        )
-
-    def find(self, request: HttpRequest, object_id: str) -> Any:
-        """The row, if the user may see it. Raises Http404."""
-        found = self.get_object(request, object_id)
-        if found is None or not self.allows(request, Right.VIEW, found):
-            raise Http404(f"There is no {self.opts.verbose_name} {object_id}.")
-        return found
-
-    def name(self, page: str) -> str:
-        """The name of an address below this list: `contacts_contact_erase`."""
-        return f"{self.opts.app_label}_{self.opts.model_name}_{page}"
 
 
 def actor(request: HttpRequest) -> str:

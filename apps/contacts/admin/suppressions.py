@@ -14,12 +14,13 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
 from apps.brands import rights
+from apps.brands.admin.pages import PagesAdmin
 from apps.brands.admin.scoped import BrandFilter
 from apps.brands.models import Brand
 from apps.brands.rights import Right
 from apps.contacts import digests, suppressing
 from apps.contacts.addresses import is_address, normalise
-from apps.contacts.admin.pages import PeopleAdmin, actor
+from apps.contacts.admin.pages import actor
 from apps.contacts.admin.suppression_forms import LiftForm, SuppressForm
 from apps.contacts.errors import NotLiftableError
 from apps.contacts.models import Contact, Suppression, SuppressionOrigin, SuppressionReason
@@ -48,7 +49,7 @@ class StateFilter(SimpleListFilter):
 
 
 @admin.register(Suppression)
-class SuppressionAdmin(PeopleAdmin):
+class SuppressionAdmin(PagesAdmin):
     """One that holds for all brands is seen where a brand of the user's knows the address."""
 
     list_display = (

@@ -12,11 +12,12 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_POST
 
 from apps.brands import rights
+from apps.brands.admin.pages import PagesAdmin
 from apps.brands.admin.scoped import BrandFilter
 from apps.brands.models import Brand
 from apps.brands.rights import Right
 from apps.contacts.admin.figures import figures_of, percent
-from apps.contacts.admin.pages import PeopleAdmin, actor
+from apps.contacts.admin.pages import actor
 from apps.contacts.admin.upload_forms import MappingForm, UploadForm
 from apps.contacts.errors import ContactsError, FileRefusedError, UploadStateError
 from apps.contacts.importing.dialect import DELIMITERS
@@ -40,7 +41,7 @@ _TONES = {
 
 
 @admin.register(FileUpload)
-class FileUploadAdmin(PeopleAdmin):
+class FileUploadAdmin(PagesAdmin):
     list_display = ("file_name", "brand", "state_shown", "outcome", "uploaded_by", "created_at")
     list_filter = (BrandFilter, "state")
     list_select_related = ("brand",)

@@ -107,20 +107,6 @@ class DigestAdmin(DeskAdmin):
             .prefetch_related(Prefetch("issues", queryset=shown, to_attr="newest"))
         )
 
-    def get_readonly_fields(
-        self,
-        request: HttpRequest,  # noqa: ARG002 - Django's signature
-        obj: Model | None = None,
-    ) -> tuple[str, ...]:
-        return ("brand", "slug") if obj else ()
-
-    def get_prepopulated_fields(
-        self,
-        request: HttpRequest,  # noqa: ARG002 - Django's signature
-        obj: Model | None = None,
-    ) -> dict[str, Any]:
-        return {} if obj else {"slug": ("name",)}
-
     def has_delete_permission(self, _request: HttpRequest, _obj: Model | None = None) -> bool:
         return False  # stopped instead: its issues are part of what was sent
 

@@ -78,20 +78,6 @@ class SequenceAdmin(DeskAdmin):
         people: int = getattr(sequence, "people", 0)
         return people
 
-    def get_readonly_fields(
-        self,
-        request: HttpRequest,  # noqa: ARG002 - Django's signature
-        obj: Model | None = None,
-    ) -> tuple[str, ...]:
-        return ("brand", "slug") if obj else ()
-
-    def get_prepopulated_fields(
-        self,
-        request: HttpRequest,  # noqa: ARG002 - Django's signature
-        obj: Model | None = None,
-    ) -> dict[str, Any]:
-        return {} if obj else {"slug": ("name",)}
-
     def has_delete_permission(self, _request: HttpRequest, _obj: Model | None = None) -> bool:
         return False  # ended instead: people's ways through it stay explainable
 

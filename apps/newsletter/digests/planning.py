@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import structlog
-from django.db import connection
 
 from apps.contacts.models import TopicState
-from apps.mail import mailings, planning
 from apps.mail.planning import Selection
+from apps.mail.planning_turns import TURN_SECONDS, plan_for_a_turn, silent_audiences
 from apps.newsletter.models import DigestIssue
 from apps.queues.enqueueing import enqueue
 from apps.queues.names import TaskName
@@ -23,37 +21,19 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-# Then the next audience gets its turn. Far below the task's time limit.
-TURN_SECONDS = 60.0
-# A planner that made no page for so long is gone; one at work makes a page in a fraction of it.
-SILENT_SECONDS = 3
-DUE_AT_MOST = 50
-
 
 def plan_digest(*, issue_id: int, turn_seconds: float = TURN_SECONDS) -> int:
-    """Plans until the audience is complete or the turn is over; returns the number of pages.
-
-    Whoever comes after a planner that was killed goes on at the mailing's cursor.
-    """
+    """Plans until the audience is complete or the turn is over; returns the number of pages."""
     issue = DigestIssue.objects.select_related("mailing").get(pk=issue_id)
     mailing = issue.mailing
     if mailing is None:
         return 0
-    selection = readers_of(mailing)
-    ends_at = time.monotonic() + turn_seconds
-    pages = 0
-    while time.monotonic() < ends_at:
-        page = planning.plan_page(mailing_id=mailing.pk, selection=selection)
-        pages += bool(page.planned or page.skipped)
-        if page.batches:
-            mailings.wake_senders(account_id=mailing.account_id)
-        if page.complete:
-            enqueue(TaskName.CLOSE_MAILINGS)
-        if page.complete or not (page.planned or page.skipped):
-            log.info("digest_planned", issue=issue_id, mailing=mailing.pk, pages=pages)
-            return pages
-    enqueue(TaskName.PLAN_DIGEST, issue_id=issue_id)
-    return pages
+    turn = plan_for_a_turn(mailing, readers_of(mailing), seconds=turn_seconds)
+    if turn.goes_on:
+        enqueue(TaskName.PLAN_DIGEST, issue_id=issue_id)
+    else:
+        log.info("digest_planned", issue=issue_id, mailing=mailing.pk, pages=turn.pages)
+    return turn.pages
 
 
 def readers_of(mailing: Mailing) -> Selection:
@@ -69,26 +49,9 @@ def readers_of(mailing: Mailing) -> Selection:
     return Selection(include=include, params={"readers": topics})
 
 
-_DUE = f"""
-SELECT issue.id
-  FROM mail_mailing mailing
-  JOIN newsletter_digestissue issue ON issue.mailing_id = mailing.id
-  LEFT JOIN LATERAL (
-       SELECT created_at FROM mail_audiencepage
-        WHERE mailing_id = mailing.id ORDER BY after_contact DESC LIMIT 1) page ON true
- WHERE mailing.state = 'running' AND mailing.kind = 'bulk'
-   AND mailing.audience_completed_at IS NULL
-   AND greatest(page.created_at, mailing.state_changed_at)
-       < now() - make_interval(secs => {SILENT_SECONDS})
- LIMIT {DUE_AT_MOST}
-"""
-
-
 def due_plans() -> Iterable[Due]:
     """Issues under way whose planner is gone, or whose wake-up was lost."""
-    with connection.cursor() as cursor:
-        cursor.execute(_DUE)
-        return [
-            Due(TaskName.PLAN_DIGEST, 1, {"issue_id": issue_id})
-            for (issue_id,) in cursor.fetchall()
-        ]
+    return [
+        Due(TaskName.PLAN_DIGEST, 1, {"issue_id": issue_id})
+        for issue_id in silent_audiences("newsletter_digestissue")
+    ]

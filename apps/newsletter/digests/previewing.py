@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from apps.contacts.models import Contact
-from apps.mail.links import LinkTarget, unsubscribe_url
-from apps.mail.rendering import RecipientContext, RenderingError, measure
+from apps.mail.people import trial_context
+from apps.mail.rendering import RenderingError, measure
 from apps.newsletter.digests import starting
 from apps.newsletter.digests.checking import content_of, problems
 from apps.newsletter.digests.composing import variables_of
@@ -17,12 +17,7 @@ from apps.newsletter.digests.weeks import next_slot
 from apps.newsletter.models import Digest
 
 if TYPE_CHECKING:
-    from apps.mail.contents import MailingContent
     from apps.newsletter.digests.weeks import Slot
-
-_NOBODY = Contact(
-    pk=0, email="", address="", first_name="", last_name="", locale="", timezone="", traits={}
-)
 
 
 @dataclass(frozen=True)
@@ -56,7 +51,9 @@ def preview(*, digest: Digest, contact_id: int | None = None) -> Preview:
     flaws = tuple(problems(digest))
     try:
         content = content_of(digest, variables_of(shown, _label(digest)))
-        rendered = content.template.render(_context(content, _person(digest, contact_id)))
+        rendered = content.template.render(
+            trial_context(content, _person(digest, contact_id), now=datetime.now(tz=UTC))
+        )
     except RenderingError as error:
         return Preview(len(shown), is_empty, is_fallback, flaws=flaws or (str(error),))
     size = measure(rendered)
@@ -89,28 +86,7 @@ def _label(digest: Digest) -> str:
     return f"{slot.year}-W{slot.week:02}"
 
 
-def _person(digest: Digest, contact_id: int | None) -> Contact:
+def _person(digest: Digest, contact_id: int | None) -> Contact | None:
     if contact_id is None:
-        return _NOBODY
+        return None
     return Contact.objects.of_brand(digest.brand_id).get(pk=contact_id)
-
-
-def _context(content: MailingContent, contact: Contact) -> RecipientContext:
-    link = unsubscribe_url(LinkTarget(contact.pk, 0, 0))
-    return RecipientContext(
-        contact={
-            "email": contact.email,
-            "first_name": contact.first_name,
-            "last_name": contact.last_name,
-            "locale": contact.locale,
-            "timezone": contact.timezone,
-        },
-        traits=contact.traits,
-        brand=content.brand,
-        campaign={"name": content.name},
-        variables=content.variables,
-        unsubscribe_url=link,
-        preferences_url=link,
-        now=datetime.now(tz=UTC),
-        timezone=contact.timezone or content.timezone,
-    )

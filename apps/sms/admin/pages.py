@@ -1,15 +1,13 @@
-"""Pages of this room below its lists, in the admin's own frame."""
+"""What the admin pages of this room have in common."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from django.http import Http404
-from django.template.response import TemplateResponse
+from typing import TYPE_CHECKING
 
 from apps.brands import rights
 from apps.brands.admin.bases import ModelAdmin
-from apps.brands.admin.scoped import BrandScopedAdmin, EstimatedPaginator, ReadOnlyAdmin
+from apps.brands.admin.pages import PagesAdmin
+from apps.brands.admin.scoped import EstimatedPaginator, ReadOnlyAdmin
 from apps.brands.rights import Right
 
 if TYPE_CHECKING:
@@ -17,40 +15,8 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 
-class TextsAdmin(BrandScopedAdmin):
-    """A list by Django, and below it pages of our own."""
-
-    def page(
-        self,
-        request: HttpRequest,
-        template: str,
-        *,
-        title: str,
-        row: Model | None = None,
-        **context: Any,
-    ) -> TemplateResponse:
-        return TemplateResponse(
-            request,
-            f"admin/sms/{template}",
-            {
-                **self.admin_site.each_context(request),
-                "opts": self.opts,
-                "original": row,
-                "title": title,
-                **context,
-            },
-        )
-
-    def find(self, request: HttpRequest, object_id: str) -> Any:
-        """The row, if the user may see it. Raises Http404."""
-        found = self.get_object(request, object_id)
-        if found is None or not self.allows(request, Right.VIEW, found):
-            raise Http404(f"There is no {self.opts.verbose_name} {object_id}.")
-        return found
-
-    def name(self, page: str) -> str:
-        """The name of an address below this list: `sms_subscriber_erase`."""
-        return f"{self.opts.app_label}_{self.opts.model_name}_{page}"
+class TextsAdmin(PagesAdmin):
+    folder = "sms"
 
 
 class TextLogAdmin(ReadOnlyAdmin):

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.campaigns import controlling, dry_running, launching, planning
 from apps.contacts.models import Contact, Topic, TopicSubscription
-from apps.mail import mailings, regrouping
+from apps.mail import mailings, planning_turns, regrouping
 from tests.factories.brands import SenderFactory
 from tests.factories.campaigns import CampaignFactory
 from tests.factories.mail import HTML
@@ -96,7 +96,15 @@ def enqueued(monkeypatch: pytest.MonkeyPatch) -> list[tuple[TaskName, dict[str, 
     def note(task: TaskName, *, copies: int = 1, **ids: int) -> None:
         seen.append((task, ids))
 
-    for module in (controlling, dry_running, launching, planning, mailings, regrouping):
+    for module in (
+        controlling,
+        dry_running,
+        launching,
+        planning,
+        planning_turns,
+        mailings,
+        regrouping,
+    ):
         monkeypatch.setattr(module, "enqueue", note)
     return seen
 

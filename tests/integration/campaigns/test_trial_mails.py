@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from apps.campaigns.models import Campaign
+    from apps.mail.people import Person
 
 HTML = """<p>{{ contact.first_name | default: "nobody" }} of {{ traits.plan }} in
 {{ campaign.name }}</p><p>{{ brand.postal_address }} <a href="{{ unsubscribe_url }}">x</a></p>"""
@@ -154,7 +155,7 @@ def test_specimens_share_one_look_up(
     asked: list[list[int | None]] = []
     real = specimens.people
 
-    def ask(ids: Iterable[int | None]) -> dict[int, specimens.Person]:
+    def ask(ids: Iterable[int | None]) -> dict[int, Person]:
         asked.append(list(ids))
         return real(asked[-1])
 
