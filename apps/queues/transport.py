@@ -3,7 +3,7 @@
 A message that is no wake-up (no JSON, no envelope, megabytes long) would raise in the worker's
 main loop and end it, after the broker had given the message away: a worker for each bad message.
 Here it is kept as a dead letter, and the loop goes on. A broker that goes away between two
-messages would end the worker as well, see `QoS`.
+messages would end the worker as well (see `Channel._connparams`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import structlog
 from kombu.transport import redis as kombu_redis
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import dumps, loads
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from apps.queues import poison
@@ -27,24 +28,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
-class QoS(kombu_redis.QoS):
-    """What a channel was given and has not confirmed."""
-
-    def restore_unacked(self, client: Any = None) -> None:
-        """Hands it back, unless its connection has been taken apart already.
-
-        Celery closes a broken connection twice. Where the first time stopped halfway, kombu tries
-        the second time to hand back over a connection without an address, and the AttributeError
-        ends the worker. The broker gives the messages out again when their time is up.
-        """
-        if self.channel.connection.client is not None:
-            super().restore_unacked(client)
-
-
 class Channel(kombu_redis.Channel):
     """A channel that refuses what is no wake-up, and sends many in one round trip."""
 
-    QoS = QoS
     _batch: list[tuple[str, str]] | None = None
 
     @contextmanager
@@ -78,6 +64,18 @@ class Channel(kombu_redis.Channel):
             (key, text.replace(task_id, str(uuid4())).replace(tag, str(uuid4())))
             for _ in range(times)
         ]
+
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002 - kombu's
+        """As kombu's own, which knows no address once the connection has been taken apart.
+
+        Its AttributeError ends a worker that closes a lost connection for the second time, or
+        confirms what it was given over one. A lost connection is what everybody is prepared for;
+        what was not confirmed is given out again when its time is up.
+        """
+        if self.connection is None or self.connection.client is None:
+            raise RedisConnectionError("the connection of this channel is closed")
+        params: dict[str, Any] = super()._connparams(asynchronous)  # type: ignore[misc] # as below
+        return params
 
     def _put(self, queue: str, message: Any, **options: Any) -> None:
         if self._batch is None:

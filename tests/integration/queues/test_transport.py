@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 from celery import current_app
 from django.conf import settings
 from redis import Redis
@@ -55,15 +56,34 @@ def test_delivery_that_a_full_broker_refuses_is_dropped(full_broker: Redis) -> N
     assert [line["event"] for line in lines] == ["wake_up_dropped"]
 
 
-def test_channel_of_a_lost_connection_closes_with_wake_ups_in_hand() -> None:
+@pytest.fixture
+def wake_up_in_hand() -> Any:
+    """A message that was delivered over a connection and is not confirmed."""
     received = list[Any]()
     connection = current_app.connection_for_read(settings.REDIS_URL)
     channel: Any = connection.default_channel
     channel.basic_consume(Queue.CONTROL.value, False, received.append, "tag")
     channel._deliver(Queue.CONTROL.value, a_wake_up())
-    connection.transport.client = None  # what is left of it after a collection that stopped halfway
+    return channel.message_to_python(received[0])
+
+
+def test_connection_that_was_half_closed_closes_with_wake_ups_in_hand(wake_up_in_hand: Any) -> None:
+    channel = wake_up_in_hand.channel
+    connection = channel.connection.client
+    connection.transport.client = None  # as a first try leaves it that stopped halfway
 
     connection.close()
 
-    assert len(received) == 1
     assert channel.closed
+
+
+def test_confirming_over_a_closed_connection_is_a_lost_connection(wake_up_in_hand: Any) -> None:
+    channel = wake_up_in_hand.channel
+    errors = channel.connection_errors
+    channel.connection.client.close()
+    channel.connection = None
+    channel._disconnect_pools()  # which handing back the message has opened again
+
+    wake_up_in_hand.ack_log_error(structlog.get_logger(), errors)
+
+    assert not wake_up_in_hand.acknowledged
