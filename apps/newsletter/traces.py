@@ -18,6 +18,7 @@ from apps.newsletter.models import (
     SegmentWish,
     StepMail,
 )
+from apps.newsletter.segments.wishes import order_deletion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -142,7 +143,8 @@ def erase(contact_ids: Collection[int], address: str) -> int:
             ContactSubmission.objects.filter(address=address).delete,
             JoinRequest.objects.filter(email__iexact=address).delete,
         ]
-    return ended + sum(delete()[0] for delete in doomed)
+    ordered = order_deletion(ids, address)
+    return ended + ordered + sum(delete()[0] for delete in doomed)
 
 
 TRACES = Traces("newsletter", moments=moments, export=export, erase=erase)

@@ -140,6 +140,13 @@ class ContactCalls:
 
         return self._run("set_segments", leave_by, ask, _nothing, set_verdict)
 
+    def delete(self, contact: str, *, leave_by: float | None = None) -> Reply[None]:
+        """The contact and all that the provider keeps of it; `ContactUnknown` where it is gone."""
+        named = _named(contact, "id")
+        return self._run(
+            "delete_contact", leave_by, lambda: resend.Contacts.remove(**named), _nothing
+        )
+
     def set_unsubscribed(
         self, contact: str, *, unsubscribed: bool, leave_by: float | None = None
     ) -> Reply[None]:

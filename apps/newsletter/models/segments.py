@@ -105,6 +105,14 @@ class SegmentWish(models.Model):
     known_at = models.DateTimeField(null=True)
     known_topics = models.JSONField(null=True, help_text="opt_in or opt_out by the provider's id.")
     known_unsubscribed = models.BooleanField(null=True)
+    delete_as = models.CharField(
+        max_length=254,
+        blank=True,
+        db_default="",
+        default="",
+        help_text="What the provider knows a person by who was erased here, until they are deleted "
+        "there too.",
+    )
 
     # --- The work -------------------------------------------------------------------------------
     state = models.CharField(

@@ -88,6 +88,8 @@ def _ask(calls: ContactCalls, wish: Claimed, step: Step, leave_by: float) -> Rep
             reply = calls.set_unsubscribed(contact, unsubscribed=left, leave_by=leave_by)
         case Operation.LIST:
             reply = calls.segments(contact, leave_by=leave_by)
+        case Operation.DELETE:
+            reply = calls.delete(contact, leave_by=leave_by)
     return reply
 
 

@@ -56,6 +56,7 @@ class Claimed:
     throttles: int
     failing_seconds: float
     listed: bool
+    delete_as: str
     address: str
     first_name: str
     last_name: str
@@ -67,7 +68,7 @@ class Claimed:
     @property
     def named(self) -> str:
         """What the provider knows the contact by."""
-        return self.provider_contact_id or self.address
+        return self.delete_as or self.provider_contact_id or self.address
 
     @property
     def is_new(self) -> bool:
@@ -125,7 +126,8 @@ RETURNING wish.contact_id, wish.account_id, wish.fence, wish.version, wish.done_
                    false),
           wish.known_topics::text, wish.known_unsubscribed, wish.attempts, wish.throttles,
           coalesce(extract(epoch FROM statement_timestamp() - wish.failing_since), 0)::float8,
-          wish.pass_listed, due.address, due.first_name, due.last_name, due.status, due.is_erased,
+          wish.pass_listed, wish.delete_as, due.address, due.first_name, due.last_name, due.status,
+          due.is_erased,
           ARRAY(SELECT segment_id FROM newsletter_managedsegment managed
                  WHERE managed.brand_id = wish.brand_id AND managed.account_id = wish.account_id
                 UNION

@@ -24,6 +24,7 @@ class Operation(StrEnum):
     SET = "set"
     TOPICS = "topics"
     UPDATE = "update"
+    DELETE = "delete"
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,14 @@ def next_step(wish: Claimed, *, may_set: bool = False) -> Step | None:
     """The next call; None where all that was wished when it was claimed is done.
 
     A contact that joined is created with everything in one call. Somebody who is not there and
-    wants no mail is not made known to the provider. `may_set`: the provider has the call that sets
-    all segments (Branch A). Raises `TargetNotManagedError`.
+    wants no mail is not made known to the provider, and who was erased is deleted there.
+    `may_set`: the provider has the call that sets all segments (Branch A). Raises
+    `TargetNotManagedError`.
     """
     segments_wait = wish.version > wish.done_version
     topics_wait = wish.topics_version > wish.topics_done_version
+    if wish.delete_as:
+        return Step(Operation.DELETE)
     if wish.is_erased or not (segments_wait or topics_wait):
         return None
     if segments_wait and wish.target and wish.target not in wish.managed:
@@ -127,6 +131,8 @@ def after(wish: Claimed, step: Step, found: object) -> Claimed:
             changes = {"known_topics": wish.topics}
         case Operation.UPDATE:
             changes = {"known_unsubscribed": not wish.is_subscribed}
+        case Operation.DELETE:
+            return dataclasses.replace(forgotten(wish), delete_as="")
     return dataclasses.replace(wish, **changes)
 
 

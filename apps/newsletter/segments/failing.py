@@ -19,7 +19,7 @@ from apps.mail.resend import (
 )
 from apps.mail.sending import stop_account
 from apps.newsletter.segments import branches
-from apps.newsletter.segments.deciding import Operation, doubted, forgotten
+from apps.newsletter.segments.deciding import Operation, after, doubted, forgotten
 from apps.newsletter.segments.settling import (
     DEAD_LETTER_SUBJECT,
     Called,
@@ -55,6 +55,8 @@ def settle_failure(wish: Claimed, step: Step, failure: ResendFailure, door: Door
         case ContactUnknown() if step.operation is Operation.LIST:
             absent = forgotten(wish, listed=True)
             settle(absent, called, finished=False, wait_seconds=interval, reached=False)
+        case ContactUnknown() if step.operation is Operation.DELETE:
+            settle(after(wish, step, None), called, finished=True, wait_seconds=interval)
         case ContactUnknown():
             fail(forgotten(wish), called, str(failure))
         case ContactExists():

@@ -19,6 +19,7 @@ from apps.newsletter.models.segments import WishMode
 from apps.queues.correlation import correlation_id
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
     from apps.newsletter.models.segments import SegmentWish
@@ -81,6 +82,37 @@ def contact_changed(*, contact_id: int) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(_CONTACT_CHANGED, parameters)
         return bool(cursor.rowcount)
+
+
+def order_deletion(contact_ids: Collection[int], address: str) -> int:
+    """The persons are erased: the provider is to delete them too; returns how many it is told of.
+
+    Runs before the address is gone from the contact. Again later, with "" for the address, it
+    orders anew where a call that was under way has left something behind. That call has lost its
+    fence, and the deletion waits until it has surely ended.
+    """
+    parameters = {
+        "contacts": list(contact_ids),
+        "address": address,
+        "correlation": correlation_id(),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_ORDER_DELETION, parameters)
+        return int(cursor.rowcount)
+
+
+_ORDER_DELETION = """
+UPDATE newsletter_segmentwish
+   SET delete_as = CASE WHEN provider_contact_id <> '' THEN provider_contact_id
+                        ELSE %(address)s END,
+       target_segment = NULL, known_segments = NULL, known_at = NULL, known_topics = NULL,
+       known_unsubscribed = NULL, correlation_id = %(correlation)s, state = 'waiting',
+       waiting_since = statement_timestamp(),
+       due_at = greatest(lease_until, statement_timestamp()), lease_until = NULL,
+       fence = fence + 1, attempts = 0, throttles = 0, failing_since = NULL, last_error = ''
+ WHERE contact_id = ANY(%(contacts)s) AND account_id IS NOT NULL
+   AND (%(address)s <> '' OR (delete_as = '' AND provider_contact_id <> ''))
+"""
 
 
 def is_settled(wish: SegmentWish) -> bool:

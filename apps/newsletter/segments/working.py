@@ -84,7 +84,7 @@ def _work(wish: Claimed, door: Door, permit: Permit) -> int | None:
     """How many calls were made for the contact; None where this worker is to leave."""
     with under_correlation_id(wish.correlation_id):
         try:
-            if is_on(Flag.SEGMENT_QUEUE):
+            if wish.delete_as or is_on(Flag.SEGMENT_QUEUE):
                 return _take_step(wish, door, permit)
             return legacy.run_loop(wish, door, permit)
         except Exception as error:  # a fault of ours must not come back without end either

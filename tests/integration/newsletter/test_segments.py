@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from http import HTTPStatus
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.conf import settings
 from django.core.cache import caches
+from django.utils import timezone
 from structlog.testing import capture_logs
 from waffle.models import Switch
 
 from apps.brands.models import ProviderAccount
+from apps.contacts import erasing
+from apps.contacts.models import SuppressionOrigin
 from apps.mail import clients
 from apps.newsletter.models import SegmentWish, WishState
 from apps.newsletter.segments import branches, settling
@@ -24,12 +30,14 @@ from apps.sandbox.handle import ResendSandbox
 from tests.factories.brands import SenderFactory
 from tests.factories.contacts import ContactFactory
 from tests.integration.newsletter.segment_house import SegmentHouse, operations, passes_of
-from tests.integration.sandbox.talking import KEY
+from tests.integration.sandbox.talking import KEY, call
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_django import Settings
+
+    from apps.contacts.models import Contact
 
 pytestmark = pytest.mark.django_db
 
@@ -460,3 +468,75 @@ def test_set_call_that_is_not_offered_falls_back_to_one_at_a_time(
     assert operations(house.told()[1:]) == ["list", "set", "remove", "add"]
     assert house.members_of(contact) == {"gold"}
     assert SegmentWish.objects.get().attempts == 0
+
+
+# --- Persons who were erased ------------------------------------------------------------------
+
+
+def erase(contact: Contact) -> None:
+    erasing.erase_person(
+        contact_id=contact.pk, origin=SuppressionOrigin.OPERATOR, now=timezone.now()
+    )
+
+
+def is_there(house: SegmentHouse, address: str) -> bool:
+    return call(house.sandbox, "GET", f"/contacts/{address}", {}).status == HTTPStatus.OK
+
+
+@pytest.mark.parametrize("with_queue", [True, False])
+def test_erased_person_is_deleted_at_the_provider(house: SegmentHouse, *, with_queue: bool) -> None:
+    switch(Flag.SEGMENT_QUEUE, on=with_queue)
+    contact = house.contact()
+    house.wish(contact, "gold", mode="initial")
+    house.work()
+    assert is_there(house, contact.address)
+
+    erase(contact)
+    house.work()
+
+    assert not is_there(house, contact.address)
+    assert operations(house.told("delete")) == ["delete"]
+    wish = SegmentWish.objects.get()
+    assert (wish.state, wish.delete_as, wish.provider_contact_id) == (WishState.IDLE, "", "")
+
+
+def test_erased_person_whom_the_provider_had_from_before_is_deleted_by_address(
+    house: SegmentHouse,
+) -> None:
+    contact = house.contact_there("silver")
+    house.wish(contact, None)
+
+    erase(contact)
+    house.work()
+
+    assert not is_there(house, contact.address)
+
+
+def test_erased_person_whom_the_provider_never_had_is_done_by_one_call(
+    house: SegmentHouse,
+) -> None:
+    contact = house.contact()
+    house.wish(contact, "gold")
+
+    erase(contact)
+    house.work()
+
+    assert operations(house.told()) == ["delete"]
+    assert not DeadLetter.objects.exists()
+
+
+def test_deletion_waits_for_the_call_under_way_and_its_outcome_is_refused(
+    house: SegmentHouse,
+) -> None:
+    contact = house.contact()
+    house.wish(contact, "gold", mode="initial")
+    under_way = claim(account_id=house.sender.account_id)
+    assert under_way is not None
+
+    erase(contact)
+
+    assert not settling.settle(under_way, settling.NO_CALL, finished=True, wait_seconds=0)
+    wish = SegmentWish.objects.get()
+    assert (wish.state, wish.delete_as) == (WishState.WAITING, contact.address)
+    assert wish.due_at is not None
+    assert wish.due_at > timezone.now() + timedelta(seconds=settings.SEGMENT_LEASE_SECONDS / 2)

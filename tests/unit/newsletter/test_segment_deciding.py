@@ -37,6 +37,7 @@ WISH = Claimed(
     throttles=0,
     failing_seconds=0.0,
     listed=False,
+    delete_as="",
     address="ada@example.org",
     first_name="Ada",
     last_name="",
