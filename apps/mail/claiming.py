@@ -42,7 +42,9 @@ class ClaimedBatch:
     correlation_id: str = ""
 
 
-# A recovered call goes before new work: its recipients have waited longest. Among running
+# A recovered call goes before new work: its recipients have waited longest. So does a batch whose
+# worker died before it called, or that is tried again: behind all of a large mailing it would wait
+# for an hour. Among running
 # mailings the order is by chance, so that a large one does not starve the others. The lateral
 # look-up keeps the planned batches of paused mailings out of the scan. MATERIALIZED is what makes
 # it one batch: as a mere subquery, a join may run it once per row and claim everything due.
@@ -80,10 +82,20 @@ _CLAIM_BULK = _CLAIM.format(
                      WHERE account_id = %(account)s AND state = 'running' AND kind = 'bulk'
                      ORDER BY random()) mailing
              CROSS JOIN LATERAL (
-                   SELECT id FROM mail_batch
-                    WHERE mailing_id = mailing.id AND state = 'planned'
-                      AND due_at <= statement_timestamp()
-                    ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
+                   SELECT id FROM (
+                       SELECT id FROM mail_batch
+                        WHERE mailing_id = mailing.id AND state = 'planned' AND fence > 0
+                          AND due_at <= statement_timestamp()
+                        ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
+                   ) taken_before
+                   UNION ALL
+                   SELECT id FROM (
+                       SELECT id FROM mail_batch
+                        WHERE mailing_id = mailing.id AND state = 'planned'
+                          AND due_at <= statement_timestamp()
+                        ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
+                   ) new
+                   LIMIT 1
                    ) found
              LIMIT 1
 """

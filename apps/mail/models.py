@@ -256,6 +256,11 @@ class Batch(models.Model):
                 condition=Q(state="planned"),
             ),
             models.Index(
+                fields=["mailing", "due_at"],
+                name="batch_taken_by_mailing",
+                condition=Q(state="planned", fence__gt=0),
+            ),
+            models.Index(
                 fields=["account", "due_at"],
                 name="batch_open_by_account",
                 condition=Q(state="calling") | Q(state="planned", mailing__isnull=True),

@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.brands.models import ProviderAccount
-from apps.mail import mailings, outcomes, planning, regrouping
+from apps.mail import claiming, mailings, outcomes, planning, regrouping
 from apps.mail.claiming import ClaimedBatch, claim_batch
 from apps.mail.errors import LeaseLostError
 from apps.mail.models import Batch, BatchAttempt, BatchBody, Mailing, Message
@@ -74,6 +74,31 @@ def test_lease_that_ran_out_is_claimed_under_a_higher_fence(house: House) -> Non
 
     assert second.id == first.id
     assert second.fence == first.fence + 1
+
+
+def test_batch_that_somebody_let_fall_goes_before_all_that_are_untouched(house: House) -> None:
+    house.planned(350)
+    fallen = claim(house)
+    with connection.cursor() as cursor:
+        # The lease ended a moment ago; the others have been due for longer.
+        cursor.execute(
+            "UPDATE mail_batch SET due_at = statement_timestamp()"
+            " - CASE fence WHEN 0 THEN interval '1 hour' ELSE interval '1 ms' END"
+        )
+
+    assert claim(house).id == fallen.id
+
+
+def test_fallen_batch_is_found_by_its_own_index(house: House) -> None:
+    house.planned(150)
+    claim(house)
+    parameters = {"account": house.account.pk, "single": False, "lease": 30}
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off; ANALYZE mail_batch")
+        cursor.execute(f"EXPLAIN {claiming._CLAIM_BULK}", parameters)
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+
+    assert "batch_taken_by_mailing" in plan
 
 
 @pytest.mark.parametrize("state", ["paused", "cancelled"])
