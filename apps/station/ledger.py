@@ -37,6 +37,19 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Joined:
+    """A table of both ledgers side by side; `key` is our row's id, `row` and `nobodys` words."""
+
+    table: str
+    key: str
+    row: str
+    nobodys: str
+
+
+_BOTH = Joined("ledger_joined", "message_id", "message", "no message tag")
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """What the ledger calls sent, what the provider accepted, and where they differ.
 
@@ -159,7 +172,7 @@ def compare(mailing_id: int, accepted: Iterable[Mapping[str, Any]]) -> Compariso
         cursor.execute(_JOINED, {"month": row[0], "mailing": mailing_id})
         cursor.execute(_COUNTS)
         sent, lines, matching, unknown, unknown_accepted = map(int, cursor.fetchone())
-        findings = {kind: _finding(cursor, *how) for kind, how in _FINDINGS.items()}
+        findings = {kind: finding(cursor, _BOTH, *how) for kind, how in _FINDINGS.items()}
         # A caller may have a transaction open, and compare once more in it.
         cursor.execute("DROP TABLE ledger_joined, ledger_log")
     return Comparison(
@@ -195,13 +208,14 @@ def _number(tag: object) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None  # noqa: PLR2004 - a bigint
 
 
-def _finding(cursor: Any, condition: str, words: str) -> Finding:
-    cursor.execute(f"SELECT count(*) FROM ledger_joined WHERE {condition}")
+def finding(cursor: Any, joined: Joined, condition: str, words: str) -> Finding:
+    """How many rows are so, with examples; `condition` and `words` are SQL of ours."""
+    cursor.execute(f"SELECT count(*) FROM {joined.table} WHERE {condition}")
     count = int(cursor.fetchone()[0])
     if not count:
         return Finding()
     cursor.execute(
-        f"SELECT coalesce('message ' || message_id, 'no message tag') || ': ' || {words}"
-        f"  FROM ledger_joined WHERE {condition} ORDER BY message_id LIMIT {EXAMPLES}"
+        f"SELECT coalesce('{joined.row} ' || {joined.key}, '{joined.nobodys}') || ': ' || {words}"
+        f"  FROM {joined.table} WHERE {condition} ORDER BY {joined.key} LIMIT {EXAMPLES}"
     )
     return Finding(count, tuple(row[0] for row in cursor.fetchall()))

@@ -8,11 +8,11 @@ numbers.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.db import connection, transaction
 
-from apps.station.ledger import EXAMPLES, Finding
+from apps.station.ledger import Finding, Joined, finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -78,7 +78,7 @@ def compare(brand_id: int, accepted: Iterable[str]) -> TextComparison:
         cursor.execute(_JOINED, [brand_id])
         cursor.execute(_COUNTS)
         sent, lines, matching, unknown, unknown_accepted = map(int, cursor.fetchone())
-        findings = {kind: _finding(cursor, *how) for kind, how in _FINDINGS.items()}
+        findings = {kind: finding(cursor, _BOTH, *how) for kind, how in _FINDINGS.items()}
         cursor.execute("DROP TABLE text_ledger_joined, text_ledger_log")
     return TextComparison(
         sent=sent,
@@ -90,13 +90,4 @@ def compare(brand_id: int, accepted: Iterable[str]) -> TextComparison:
     )
 
 
-def _finding(cursor: Any, condition: str, words: str) -> Finding:
-    cursor.execute(f"SELECT count(*) FROM text_ledger_joined WHERE {condition}")
-    count = int(cursor.fetchone()[0])
-    if not count:
-        return Finding()
-    cursor.execute(
-        f"SELECT coalesce('text ' || first_id, 'no text of ours') || ': ' || {words}"
-        f"  FROM text_ledger_joined WHERE {condition} ORDER BY first_id LIMIT {EXAMPLES}"
-    )
-    return Finding(count, tuple(row[0] for row in cursor.fetchall()))
+_BOTH = Joined("text_ledger_joined", "first_id", "text", "no text of ours")
