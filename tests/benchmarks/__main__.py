@@ -16,6 +16,7 @@ from tests.benchmarks import (
     people,
     queues,
     sending,
+    sequences,
     subscribers,
     texts,
     webhooks,
@@ -55,6 +56,7 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "webhook-arrivals": webhooks.arrivals,
     "recompute": engagement.recompute,
     "pulse": engagement.pulse,
+    "sequence-steps": sequences.sequence_steps,
 }
 # A quarter of an hour and more: run when they are named.
 ONLY_BY_NAME = {"minutes-choice-grown"}

@@ -14,7 +14,6 @@ from apps.newsletter.sequences import conditions
 from apps.newsletter.sequences.dues import Dues
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from datetime import datetime
 
     from apps.newsletter.models import SequenceStep
@@ -36,7 +35,7 @@ SELECT statement_timestamp(), zone, array_agg(id ORDER BY id)
   FROM (SELECT c.id, coalesce(nullif(c.timezone, ''), %(brand_zone)s) AS zone
           FROM contacts_contact c
          WHERE c.brand_id = %(brand)s AND c.status = 'subscribed' AND c.erased_at IS NULL
-           AND c.id > %(after)s {chosen} AND ({entry}) AND {not_been_in_it}
+           AND c.id > %(after)s AND ({entry}) AND {not_been_in_it}
          ORDER BY c.id LIMIT {size}) page
  GROUP BY zone
 """
@@ -58,34 +57,23 @@ def enter_all(*, turn_seconds: float = TURN_SECONDS) -> int:
     return sum(enter(sequence, ends_at=ends_at) for sequence in with_parts())
 
 
-def consider(*, contact_ids: Collection[int]) -> int:
-    """Lets these people in at once where they may enter; returns how many entered one."""
-    return sum(enter(sequence, contact_ids=contact_ids) for sequence in with_parts())
-
-
 def with_parts() -> list[Sequence]:
     return list(Sequence.objects.active().select_related("brand", "current").order_by("pk"))
 
 
-def enter(
-    sequence: Sequence,
-    *,
-    contact_ids: Collection[int] | None = None,
-    ends_at: float = math.inf,
-) -> int:
-    """All who meet the conditions now, or those of `contact_ids`; two statements a page."""
+def enter(sequence: Sequence, *, ends_at: float = math.inf) -> int:
+    """All who meet the conditions now; two statements a page."""
     version = sequence.current
     first = version.steps.first() if version else None
     if version is None or first is None:
         return 0
     entry = conditions.entry(conditions.rules_of(version), takes_everybody=sequence.takes_everybody)
     asked = _PAGE.format(
-        chosen="" if contact_ids is None else "AND c.id = ANY(%(chosen)s::bigint[])",
         entry=entry.sql,
         not_been_in_it=NOT_BEEN_IN_IT,
         size=PAGE_SIZE,
     )
-    params = {**entry.params, **standing_params(sequence), "chosen": list(contact_ids or ())}
+    params = {**entry.params, **standing_params(sequence)}
     with recorded(
         "sequence.enter", brand_id=sequence.brand_id, sequence=sequence.pk, version=version.pk
     ) as run:
