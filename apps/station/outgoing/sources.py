@@ -12,6 +12,7 @@ import orjson
 from django.conf import settings
 from django.db import connection
 
+from apps.mail.events.machines import HASTE, recogniser
 from apps.mail.events.reading import WaitingEvent, read
 from apps.mail.reports import links
 from apps.queues import partitions
@@ -63,14 +64,19 @@ SELECT event.month, event.id, event.account_id, event.type, event.occurred_at, e
 """
 
 # An event names its message in tags; that the mailing is of the event's own account is checked,
-# because an account's events speak of no other account's mail.
+# because an account's events speak of no other account's mail. Opens and clicks say whether it was
+# a machine, as far as that is known by now.
 _EVENTS = f"""
 SELECT mailing.brand_id, given.type, 'event:' || given.id AS key, message.contact_id,
-       given.occurred_at, {MESSAGE_DATA} || given.extra AS data
+       given.occurred_at, {MESSAGE_DATA} || given.extra
+       || CASE WHEN given.extra ->> 'machine' = ''
+                AND given.occurred_at < message.delivered_at
+                                        + make_interval(secs => given.haste)
+               THEN jsonb_build_object('machine', '{HASTE}') ELSE '{{}}' END AS data
   FROM unnest(%(ids)s::bigint[], %(accounts)s::bigint[], %(mailings)s::bigint[],
               %(messages)s::bigint[], %(types)s::text[], %(moments)s::timestamptz[],
-              %(extras)s::jsonb[])
-       AS given (id, account_id, mailing_id, message_id, type, occurred_at, extra)
+              %(extras)s::jsonb[], %(hastes)s::float[])
+       AS given (id, account_id, mailing_id, message_id, type, occurred_at, extra, haste)
   JOIN mail_mailing mailing
     ON mailing.id = given.mailing_id AND mailing.account_id = given.account_id
   JOIN mail_message message
@@ -102,6 +108,8 @@ def _event_months() -> list[str]:
 
 
 def _record_events(reports: list[tuple[WaitingEvent, Report]]) -> None:
+    known = recogniser()
+    suspicions = [known.suspect(agent=report.agent, ip=report.ip) for _, report in reports]
     record(
         _EVENTS,
         {
@@ -111,14 +119,20 @@ def _record_events(reports: list[tuple[WaitingEvent, Report]]) -> None:
             "messages": [report.message_id for _, report in reports],
             "types": [str(_MESSAGE_TYPES[event.type]) for event, _ in reports],
             "moments": [event.occurred_at for event, _ in reports],
-            "extras": [orjson.dumps(_extra(report)).decode() for _, report in reports],
+            "extras": [
+                orjson.dumps(_extra(report, suspicion.machine)).decode()
+                for (_, report), suspicion in zip(reports, suspicions, strict=True)
+            ],
+            "hastes": [suspicion.haste for suspicion in suspicions],
         },
     )
 
 
-def _extra(report: Report) -> dict[str, object]:
-    """What this event knows beyond the message."""
+def _extra(report: Report, machine: str) -> dict[str, object]:
+    """What this event knows beyond the message. `machine` is empty where it may be a person."""
     extra: dict[str, object] = {}
+    if report.opened_at or report.clicked_at:
+        extra["machine"] = machine
     if report.bounce is not None:
         extra["bounce"] = {"type": report.bounce.kind, "subtype": report.bounce.detail}
     if report.link and not _is_ours(report.link):

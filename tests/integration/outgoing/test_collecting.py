@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,9 +14,10 @@ from apps.contacts import subscribing
 from apps.contacts.erasing import erase_person
 from apps.contacts.models import ConsentSource, Contact, SuppressionOrigin
 from apps.mail import mailings, planning, regrouping
-from apps.mail.events import applying
+from apps.mail.events import applying, machines
 from apps.mail.models import Batch, Message
 from apps.mail.planning import Selection
+from apps.mail.reports.models import MachineRule
 from apps.station.outgoing import changes, collecting, endpoints, sources
 from apps.station.outgoing.event_types import EventType
 from apps.station.outgoing.models import (
@@ -226,7 +227,7 @@ def test_people_skipped_while_planning_and_by_a_cancellation_are_told_once(house
     [
         ("email.delivered", {}, "message.delivered", {}),
         ("email.complained", {}, "message.complained", {}),
-        ("email.opened", {}, "message.opened", {}),
+        ("email.opened", {}, "message.opened", {"machine": ""}),
         (
             "email.bounced",
             {"bounce": {"type": "Permanent", "subType": "General", "message": "no such user"}},
@@ -237,7 +238,7 @@ def test_people_skipped_while_planning_and_by_a_cancellation_are_told_once(house
             "email.clicked",
             {"click": {"link": "https://shop.example/a?of=p1@people.test", "ipAddress": "1.2.3.4"}},
             "message.clicked",
-            {"link": "https://shop.example/a?of=…"},
+            {"link": "https://shop.example/a?of=…", "machine": ""},
         ),
     ],
 )
@@ -256,6 +257,36 @@ def test_event_of_the_provider_is_told_with_its_message(
     assert event.data["message_id"] == message.pk
     assert event.data["email"] == message.address
     assert {name: event.data.get(name) for name in extra} == extra
+
+
+def test_click_of_a_known_machine_is_told_with_its_name(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_endpoint(house, URL)
+    MachineRule.objects.create(name="Scanner", kind=MachineRule.Kind.AGENT_HAS, pattern="scanbot")
+    monkeypatch.setattr(machines, "_kept", None)
+    message = Message.objects.get(mailing=house.planned(1))
+    click = {"link": "https://shop.example/", "userAgent": "ScanBot/1"}
+    arrive(house.account, body("email.clicked", message, click=click))
+
+    collecting.collect()
+
+    assert [one["machine"] for one in data_of("message.clicked")] == ["Scanner"]
+
+
+@pytest.mark.parametrize(("seconds", "machine"), [(0.5, "haste"), (60, "")])
+def test_open_right_behind_the_delivery_is_told_as_a_machines(
+    house: House, seconds: float, machine: str
+) -> None:
+    add_endpoint(house, URL)
+    message = Message.objects.get(mailing=house.planned(1))
+    at = datetime(2026, 11, 3, 4, 5, 6, tzinfo=UTC)
+    Message.objects.filter(pk=message.pk).update(delivered_at=at)
+    arrive(house.account, body("email.opened", message, at=at + timedelta(seconds=seconds)))
+
+    collecting.collect()
+
+    assert [one["machine"] for one in data_of("message.opened")] == [machine]
 
 
 def test_clicked_link_of_the_station_is_not_told_for_it_holds_a_token(
