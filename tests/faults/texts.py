@@ -91,7 +91,8 @@ class _Fire:
                 self._killed >= plan.worker_kills),
             Row("broker restarts", plan.broker_restarts, ""),
             Row("database crashes", plan.database_crashes, ""),
-            Row("most texts on their way at a kill", most, ""),
+            Row("most texts on their way at a kill", most, "", f"at most {IN_FLIGHT}",
+                most <= IN_FLIGHT),
         ]  # fmt: skip
 
     def _strikes(self) -> list[Callable[[], None]]:
@@ -127,9 +128,11 @@ class _Fire:
         self._running.station.postgres.wait_ready()
         # What was answered while nobody could write it down stays in doubt as well.
         self.at_crashes += IN_FLIGHT
+        self._running.database.close()
+        self._left |= self._newly_calling()
 
     def _newly_calling(self) -> set[int]:
-        """Texts on their way but for those that an earlier kill left, until their lease ends."""
+        """Texts on their way but for what an earlier strike left, until its lease ends."""
         rows = self._running.query("SELECT id FROM sms_senttext WHERE state = 'calling'")
         return {int(row["id"]) for row in rows} - self._left
 

@@ -108,12 +108,23 @@ class Window:
         """Whether the broker answered last."""
         return self._link.up
 
-    def take(self, number: int, *, wanted: int, longest_wait_s: float = 1.0) -> Turns | Held:
+    def take(
+        self, number: int, *, wanted: int, ended: int = 0, longest_wait_s: float = 1.0
+    ) -> Turns | Held:
         """Turns for `number` requests at once, all or none, and a seat for each.
 
-        `wanted` is how many seats this worker could use in all. Held where the seats are taken or
-        the turns lie further ahead than `longest_wait_s`.
+        `wanted` is how many seats this worker could use in all. `ended` of its requests have ended
+        without `finish` having been told: these go into their seats first, and where they are held
+        the seats stay taken. Held where the seats are taken or the turns lie further ahead than
+        `longest_wait_s`.
         """
+        self._in_use -= ended
+        turns = self._take(number, wanted, longest_wait_s)
+        if isinstance(turns, Held):
+            self._in_use += ended
+        return turns
+
+    def _take(self, number: int, wanted: int, longest_wait_s: float) -> Turns | Held:
         now = self._clock()
         if not self._link.may_ask(now):
             return self._take_alone(number, now)

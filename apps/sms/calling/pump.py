@@ -80,6 +80,7 @@ class Pump:
         self._inbox: SimpleQueue[tuple[Call, Reply]] = SimpleQueue()
         self._ready: deque[Call] = deque()
         self._flying = 0
+        self._answered = 0
         self._outcomes: list[Outcome] = []
         self._ended: list[Chunk] = []
         self._oldest_at = 0.0
@@ -138,7 +139,7 @@ class Pump:
 
     def _take_in(self, call: Call, reply: Reply) -> None:
         self._flying -= 1
-        self._door.window.finish(1)
+        self._answered += 1
         if not self._door.window.limits.is_paced:
             self._take_at = 0.0  # there is a seat
         verdicts = call.verdicts(reply)
@@ -256,9 +257,12 @@ class Pump:
             return self._hold(permit)
         if permit.is_probe:
             number = 1
-        turns = self._door.window.take(number, wanted=self._wanted())
+        # Others get the seats of what was answered when that is written down, and not before: else
+        # the sent log would show more texts on their way than the window holds.
+        turns = self._door.window.take(number, wanted=self._wanted(), ended=self._answered)
         if isinstance(turns, Held):
             return self._hold(turns)
+        self._answered = 0
         return [
             (self._ready.popleft(), turns.fires_at(place), turns.leave_by(place))
             for place in range(turns.number)
@@ -268,7 +272,8 @@ class Pump:
         if self._ready[0].is_bulk:
             most = CALLS_OF_GROUP
         else:
-            most = min(max(GROUP, self._door.window.free), LARGEST_GROUP)
+            free = self._door.window.free + self._answered
+            most = min(max(GROUP, free), LARGEST_GROUP)
         return min(most, len(self._ready), self._door.window.limits.largest_share)
 
     def _wanted(self) -> int:
@@ -304,6 +309,8 @@ class Pump:
             for part in call.parts
         ]
         marked = self._write(outcomes, marks, ended)
+        self._door.window.finish(self._answered)
+        self._answered = 0
         self._start(group, marked)
         self._notes.write()
         progress.note()

@@ -89,6 +89,19 @@ def test_all_workers_together_have_the_seats_of_one_account(broker: Redis) -> No
     assert first.in_use + second.in_use <= 100
 
 
+def test_seats_of_what_has_ended_are_sat_in_again_and_by_nobody_else(broker: Redis) -> None:
+    limits = Limits(in_flight=100, apart_s=0, per_minute=0)
+    first, second = window(broker, limits), window(broker, limits, worker="two")
+    taken(first, 100)
+
+    assert isinstance(first.take(30, wanted=100, ended=20), Held)
+    assert first.in_use == 100
+    assert isinstance(second.take(1, wanted=100), Held)
+    assert isinstance(first.take(20, wanted=100, ended=20), Turns)
+
+    assert first.in_use == 100
+
+
 def test_seats_of_a_dead_worker_come_back(broker: Redis) -> None:
     taken(window(broker, LIFTED, worker="dead"), 90)
     one = window(broker, LIFTED)
