@@ -7,6 +7,9 @@ class Migration(migrations.Migration):
     dependencies = [("newsletter", "0005_sequences")]
 
     operations = [
+        migrations.AlterModelOptions(
+            name="segmentwish", options={"verbose_name_plural": "segment wishes"}
+        ),
         migrations.AddField(
             model_name="segmentwish",
             name="delete_as",

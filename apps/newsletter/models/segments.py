@@ -152,6 +152,7 @@ class SegmentWish(models.Model):
     objects = SegmentWishQuerySet.as_manager()
 
     class Meta:
+        verbose_name_plural = "segment wishes"
         constraints = [
             models.CheckConstraint(
                 name="segment_wish_state_known", condition=Q(state__in=WishState.values)

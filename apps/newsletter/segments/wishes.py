@@ -91,7 +91,7 @@ def order_deletion(contact_ids: Collection[int], address: str) -> int:
     orders anew where a call that was under way has left something behind. That call has lost its
     fence, and the deletion waits until it has surely ended.
     """
-    parameters = {
+    parameters: dict[str, Any] = {
         "contacts": list(contact_ids),
         "address": address,
         "correlation": correlation_id(),
