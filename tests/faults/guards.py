@@ -23,6 +23,7 @@ PLANNING = "tests/integration/mail/test_planning.py"
 ENQUEUEING = "tests/integration/queues/test_enqueueing.py"
 DRAINING = "tests/integration/queues/test_draining.py"
 POISON = "tests/integration/queues/test_poison_workers.py"
+TRANSPORT = "tests/integration/queues/test_transport.py"
 BREAKER = "tests/integration/queues/test_breaker.py"
 CLASSES = "tests/integration/queues/test_limiter_classes.py"
 
@@ -55,6 +56,10 @@ GUARDS = (
           "WHERE id = %(batch)s AND state = 'planned'", BATCHES),
     Guard("fence that rises", "apps/mail/claiming.py",
           "SET fence = batch.fence + 1,", "SET fence = batch.fence,", BATCHES),
+    Guard("what fell goes first", "apps/mail/claiming.py",
+          "AND state = 'planned' AND fence > 0", "AND state = 'planned'", BATCHES),
+    Guard("lost connection of a channel", "apps/queues/transport.py",
+          "if self.connection is None or self.connection.client is None:", "if False:", TRANSPORT),
     Guard("lease", "apps/mail/claiming.py",
           "due_at = statement_timestamp() + make_interval(secs => %(lease)s),",
           "due_at = statement_timestamp() + make_interval(secs => %(lease)s * 0),", BATCHES),
