@@ -186,6 +186,29 @@ def stopped_past_the_lease(ground: Field, *, times: int, lease_seconds: float) -
     ]
 
 
+def silent(ground: Field, *, patience_seconds: float) -> list[Row]:
+    """A worker is stopped in mid-call and never goes on: it lives, and has to be started anew."""
+    running = ground.running
+    running.station.supervision.add_watchdog(patience_seconds=patience_seconds)
+    running.station.supervision.stop("drainer")  # so that nobody else does its work
+    campaign = ground.launch("a silent worker")
+    campaign.await_settled(2)
+    leader, children = _await_workers(ground)
+    _signal([leader, *children], signal.SIGSTOP)
+    stopped_at = time.monotonic()
+    goal = 3 * patience_seconds
+    running.wait_until(
+        lambda: leaders(running)[WORKERS] not in {0, leader}, seconds=2 * goal, what="a new worker"
+    )
+    took = time.monotonic() - stopped_at
+    rows = campaign.finish()
+    running.station.supervision.start_again("drainer")
+    return [
+        Row("started anew after", round(took, 1), "s", f"at most {goal:g}", took <= goal),
+        *rows,
+    ]
+
+
 def _await_calls(campaign: Campaign) -> bool:
     """Waits for calls to be under way; False where the campaign ended before."""
     while not campaign.is_completed():

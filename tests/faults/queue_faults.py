@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 LEASE_SECONDS = float(QUICK["FLUX_BATCH_LEASE_SECONDS"])
 CONCURRENCY = 4
+# Workers speak every ten seconds.
+PATIENCE_SECONDS = 20.0
 
 
 def run(scenarios: Iterable[tuple[str, Scenario]], *, recipients: int, seed: int) -> list[Row]:
@@ -49,6 +51,9 @@ LONG: dict[str, Callable[[int], list[Row]]] = {
         "stopped",
         partial(dying_workers.stopped_past_the_lease, times=5, lease_seconds=LEASE_SECONDS),
         recipients=10_000,
+    ),
+    "silent-worker": one(
+        "silent", partial(dying_workers.silent, patience_seconds=PATIENCE_SECONDS), recipients=5_000
     ),
     "broker-restarts": one(
         "broker restarts", partial(falling_servers.broker_restarts, times=30), recipients=40_000
