@@ -11,10 +11,13 @@ from celery.signals import (
     task_failure,
     task_prerun,
     task_unknown,
+    worker_process_init,
     worker_process_shutdown,
     worker_ready,
     worker_shutting_down,
 )
+
+from config.garbage import set_apart_what_is_loaded
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -38,6 +41,11 @@ app.autodiscover_tasks([f"apps.{room}" for room in ROOMS_WITH_TASKS])
 @setup_logging.connect
 def _keep_our_logging(**_: Any) -> None:
     """Settings configured the logs already; a receiver here keeps Celery from doing it again."""
+
+
+@worker_process_init.connect
+def _look_for_garbage_seldom(**_: Any) -> None:
+    set_apart_what_is_loaded()
 
 
 @task_prerun.connect
