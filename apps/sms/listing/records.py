@@ -102,7 +102,7 @@ def read_date(text: str) -> str:
     if half:
         if not 1 <= hour <= _NOON:
             return ""
-        hour = hour % _NOON + (_NOON if half in "PMpmPmpM" else 0)
+        hour = hour % _NOON + (_NOON if half[0] in "Pp" else 0)
     iso_day = _day(day)
     if not iso_day or hour >= _HOURS or int(minute) >= _SIXTY or int(second) >= _SIXTY:
         return ""
