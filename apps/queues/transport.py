@@ -3,7 +3,7 @@
 A message that is no wake-up (no JSON, no envelope, megabytes long) would raise in the worker's
 main loop and end it, after the broker had given the message away: a worker for each bad message.
 Here it is kept as a dead letter, and the loop goes on. A broker that goes away between two
-messages would end the worker as well (see `Channel._connparams`).
+messages would end the worker as well (see `Channel._connparams`), or starve it (see `QoS`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kombu.transport import redis as kombu_redis
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import dumps, loads
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from apps.queues import poison
 
@@ -28,9 +28,36 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
+class QoS(kombu_redis.QoS):
+    """What a worker has been given and has not confirmed: it is given no more than some.
+
+    Where the broker does not take a confirmation, kombu keeps the message's place for good. After
+    as many as there are places the worker would wait for ever, well and idle. The broker gives the
+    message out again when its time is up, and a wake-up too many does no harm.
+    """
+
+    def ack(self, delivery_tag: str) -> None:
+        try:
+            super().ack(delivery_tag)
+        except RedisError:
+            self._free_place(delivery_tag)
+            raise
+
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:  # noqa: FBT001, FBT002 - kombu's
+        try:
+            super().reject(delivery_tag, requeue=requeue)
+        except RedisError:
+            self._free_place(delivery_tag)
+            raise
+
+    def _free_place(self, delivery_tag: str) -> None:
+        super(kombu_redis.QoS, self).ack(delivery_tag)
+
+
 class Channel(kombu_redis.Channel):
     """A channel that refuses what is no wake-up, and sends many in one round trip."""
 
+    QoS = QoS
     _batch: list[tuple[str, str]] | None = None
 
     @contextmanager

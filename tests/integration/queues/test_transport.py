@@ -9,6 +9,7 @@ import structlog
 from celery import current_app
 from django.conf import settings
 from redis import Redis
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from structlog.testing import capture_logs
 
 from apps.queues.enqueueing import publish
@@ -87,3 +88,21 @@ def test_confirming_over_a_closed_connection_is_a_lost_connection(wake_up_in_han
     wake_up_in_hand.ack_log_error(structlog.get_logger(), errors)
 
     assert not wake_up_in_hand.acknowledged
+
+
+@pytest.mark.parametrize("answer", ["ack", "reject"])
+def test_confirmation_that_the_broker_does_not_take_frees_the_place(
+    wake_up_in_hand: Any, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    qos = wake_up_in_hand.channel.qos
+    qos.prefetch_count = 1
+    assert not qos.can_consume()
+
+    def hang(*_: object, **__: object) -> None:
+        raise RedisTimeoutError("the broker is frozen")
+
+    monkeypatch.setattr(qos, "_remove_from_indices", hang)
+    with pytest.raises(RedisTimeoutError):
+        getattr(wake_up_in_hand, answer)()
+
+    assert qos.can_consume()
