@@ -97,19 +97,19 @@ def measure(running: SendingStation) -> list[Row]:
     """At a station whose programs run and whose brand has joining rules."""
     running.add_contacts(BUSY_MAILS)
     crowd = Crowd(running.station.web_port)
-    _arrive(crowd, first=0, seconds=WARM_SECONDS)
+    warm = _arrive(crowd, first=0, seconds=WARM_SECONDS)
     running.launch(running.create_campaign())
     busy = _arrive(crowd, first=1_000, seconds=SECONDS)
     with _broker_frozen(running):
         frozen = _arrive(crowd, first=100_000, seconds=FROZEN_SECONDS)
-    asked = PER_SECOND * (WARM_SECONDS + SECONDS + FROZEN_SECONDS)
+    taken = sum(one.status == ACCEPTED for one in [*warm, *busy, *frozen])
     running.wait_until(
-        lambda: _joined(running) == asked, seconds=240, what=f"{asked} people to be contacts"
+        lambda: _joined(running) >= taken, seconds=240, what=f"{taken} people to be contacts"
     )
     return [
         *_rows("workers busy", busy, goal_ms=150),
         *_rows("broker frozen", frozen, goal_ms=300),
-        Row("people of these who are contacts afterwards", asked, "", "all", ok=True),
+        Row("people who were answered and are contacts afterwards", taken, "", "all", ok=True),
     ]
 
 
