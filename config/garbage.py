@@ -2,7 +2,8 @@
 
 Python's collector walks through all of them whenever a request or a batch has made a quarter more,
 and starts over with the young ones after every 700: a sixth to a third of the time of a call with a
-thousand items (`make bench NAME=subscribers` with and without). What reference counts free is not concerned.
+thousand items (`make bench NAME=subscribers` with and without). What reference counts free is not
+concerned.
 """
 
 from __future__ import annotations
