@@ -1,9 +1,18 @@
-"""When an error means that the database is away, and no fault of the work."""
+"""When an error means that the database is away; and statements that it keeps prepared."""
 
 from __future__ import annotations
 
-from django.db import InterfaceError, InternalError, OperationalError
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from django.db import InterfaceError, InternalError, OperationalError, connection
 from psycopg.errors import ReadOnlySqlTransaction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from django.db.backends.utils import CursorWrapper
 
 _AWAY = (OperationalError, InterfaceError)
 
@@ -16,3 +25,23 @@ def is_database_away(error: BaseException) -> bool:
     if isinstance(error, _AWAY):
         return True
     return isinstance(error, InternalError) and isinstance(error.__cause__, ReadOnlySqlTransaction)
+
+
+class _PreparingCursor(psycopg.Cursor[Any]):
+    def execute(self, query: Any, params: Any = None, **options: Any) -> _PreparingCursor:
+        super().execute(query, params, **{**options, "prepare": True})
+        return self
+
+
+@contextmanager
+def preparing_cursor() -> Iterator[CursorWrapper]:
+    """As `connection.cursor()`, but what it executes stays prepared for as long as the connection.
+
+    For the few statements that run thousands of times with long texts: planning them, and writing
+    their values into the text, takes longer than executing them. Values are typed by the statement,
+    so each wants its cast.
+    """
+    connection.ensure_connection()
+    with connection.wrap_database_errors, _PreparingCursor(connection.connection) as cursor:
+        wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
+        yield wrap(cursor)

@@ -13,6 +13,7 @@ import orjson
 from django.conf import settings
 from django.db import connection
 
+from apps.queues.database import preparing_cursor
 from apps.sms.choosing.allowing import Refusal, still_allowed_sql
 from apps.sms.config import sending_on_sql
 
@@ -145,7 +146,7 @@ def claim_chunk(*, account_id: int) -> Chunk | None:
 
     It may have no text left; it is to be finished all the same (see `recording`).
     """
-    with connection.cursor() as cursor:
+    with preparing_cursor() as cursor:
         cursor.execute(_CLAIM, {"account": account_id, "lease": settings.BATCH_LEASE_SECONDS})
         rows: list[tuple[Any, ...]] = cursor.fetchall()
     if not rows:

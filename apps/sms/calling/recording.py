@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.db import connection
 
+from apps.queues.database import preparing_cursor
 from apps.sms.config import sending_on_sql
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def record(outcomes: Sequence[Outcome], marks: Sequence[Mark], ended: Iterable[C
     A mark that is missing must not be called: its chunk's lease was lost, or its brand paused. No
     chunk may be both marked and ended.
     """
-    with connection.cursor() as cursor:
+    with preparing_cursor() as cursor:
         cursor.execute(_RECORD, _parameters(outcomes, marks, list(ended)))
         return {row[0] for row in cursor.fetchall()}
 
