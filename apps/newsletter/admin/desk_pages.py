@@ -69,20 +69,6 @@ class DeskAdmin(BrandScopedAdmin):
             field.queryset = self._choices(field.queryset, request)
         return field
 
-    def get_readonly_fields(
-        self,
-        request: HttpRequest,  # noqa: ARG002 - Django's signature
-        obj: Model | None = None,
-    ) -> tuple[str, ...]:
-        return ("brand", "slug") if obj else ()
-
-    def get_prepopulated_fields(
-        self,
-        request: HttpRequest,  # noqa: ARG002 - Django's signature
-        obj: Model | None = None,
-    ) -> dict[str, Any]:
-        return {} if obj else {"slug": ("name",)}
-
     def found(self, request: HttpRequest, pk: int) -> Any:
         """The row, if the user may see it. Raises Http404."""
         rows = self.get_queryset(request).select_related(*self.parts)
@@ -157,3 +143,21 @@ class DeskAdmin(BrandScopedAdmin):
         if "_continue" in request.POST:
             return HttpResponseRedirect(request.get_full_path())
         return HttpResponseRedirect(self.url(obj.pk))
+
+
+class NamedDeskAdmin(DeskAdmin):
+    """Rows with a slug of their brand, made from the name; both stay as they are from then on."""
+
+    def get_readonly_fields(
+        self,
+        request: HttpRequest,  # noqa: ARG002 - Django's signature
+        obj: Model | None = None,
+    ) -> tuple[str, ...]:
+        return ("brand", "slug") if obj else ()
+
+    def get_prepopulated_fields(
+        self,
+        request: HttpRequest,  # noqa: ARG002 - Django's signature
+        obj: Model | None = None,
+    ) -> dict[str, Any]:
+        return {} if obj else {"slug": ("name",)}

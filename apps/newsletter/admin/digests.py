@@ -13,7 +13,7 @@ from unfold.decorators import display
 from apps.brands.admin.scoped import BrandFilter, BrandScopedInline
 from apps.brands.rights import Right
 from apps.contacts.models import Contact
-from apps.newsletter.admin.desk_pages import DeskAdmin, OneBrandForm
+from apps.newsletter.admin.desk_pages import NamedDeskAdmin, OneBrandForm
 from apps.newsletter.digests import previewing, starting
 from apps.newsletter.models import Digest, DigestIssue, DigestItem, DigestSource
 from apps.queues.enqueueing import enqueue
@@ -62,7 +62,7 @@ class ItemInline(BrandScopedInline):
 
 
 @admin.register(Digest)
-class DigestAdmin(DeskAdmin):
+class DigestAdmin(NamedDeskAdmin):
     form = DigestForm
     home = "issue"
     list_display = ("shown_name", "brand", "shown_state", "shown_time", "newest_issue")

@@ -14,7 +14,7 @@ from apps.brands.acting import user_actor
 from apps.brands.admin.scoped import BrandFilter, ReadOnlyAdmin
 from apps.brands.rights import Right
 from apps.contacts.models import Contact
-from apps.newsletter.admin.desk_pages import REFUSALS, DeskAdmin, OneBrandForm, page_url
+from apps.newsletter.admin.desk_pages import REFUSALS, NamedDeskAdmin, OneBrandForm, page_url
 from apps.newsletter.models import Enrolment, Sequence, SequenceVersion
 from apps.newsletter.sequences import checking, controlling, publishing
 from apps.newsletter.sequences.explaining import explain
@@ -37,7 +37,7 @@ class SequenceForm(OneBrandForm):
 
 
 @admin.register(Sequence)
-class SequenceAdmin(DeskAdmin):
+class SequenceAdmin(NamedDeskAdmin):
     form = SequenceForm
     home = "steps"
     list_display = ("shown_name", "brand", "shown_state", "shown_version", "under_way")
