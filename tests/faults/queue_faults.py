@@ -82,7 +82,7 @@ LONG: dict[str, Callable[[int], list[Row]]] = {
 SHORT: tuple[tuple[str, Scenario], ...] = (
     ("kills", partial(dying_workers.kills, times=3)),
     ("broker restarts", partial(falling_servers.broker_restarts, times=2)),
-    ("frozen", partial(falling_servers.broker_frozen, seconds=10)),
+    ("frozen", partial(falling_servers.broker_frozen, seconds=25)),
     ("sessions", partial(falling_servers.database_sessions_ended, times=2)),
     ("read-only", partial(falling_servers.database_read_only, seconds=3)),
     ("fivefold", odd_wake_ups.fivefold),
