@@ -44,4 +44,4 @@ def preparing_cursor() -> Iterator[CursorWrapper]:
     connection.ensure_connection()
     with connection.wrap_database_errors, _PreparingCursor(connection.connection) as cursor:
         wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
-        yield wrap(cursor)
+        yield wrap(cursor)  # type: ignore[arg-type] # Django wraps database cursors; its stubs differ
