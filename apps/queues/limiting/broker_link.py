@@ -74,7 +74,7 @@ class BrokerLink:
         return self._up
 
     def may_ask(self, now: float) -> bool:
-        """Whether to try; every try is told by `answered` or `failed`."""
+        """Whether to try. A try that fails is to be told by `failed`, for it to be left alone."""
         if self._up:
             return True
         with self._lock:
