@@ -240,8 +240,15 @@ class SendingStation:
         finally:
             connection.close()
 
-    def log(self, program: str, *, characters: int = 200_000) -> str:
-        """The end of a program's log."""
+    def log(self, program: str) -> str:
+        """All that is kept of a program's log: what is counted in it never falls out of it."""
+        log = self.station.supervision.folder / "logs" / f"{program}.log"
+        # Its older parts have the highest numbers: supervisord turns the file at a size.
+        parts = sorted(log.parent.glob(f"{log.name}.*"), reverse=True)
+        return "".join(one.read_text(errors="replace") for one in (*parts, log) if one.is_file())
+
+    def log_tail(self, program: str, *, characters: int = _TAIL_CHARACTERS) -> str:
+        """The end of a program's log: for a failure's text."""
         return self.station.supervision.log_tail(program, characters)
 
     # --- What it sends ------------------------------------------------------------------------
@@ -342,7 +349,7 @@ class SendingStation:
         parts = self.database.describe()
         parts += [f"{one.process}: {one.state}, {one.uptime_seconds} s" for one in
                   self.station.states()]  # fmt: skip
-        parts += [f"--- {one}\n{self.log(one, characters=_TAIL_CHARACTERS)}"
+        parts += [f"--- {one}\n{self.log_tail(one)}"
                   for one in self._started]  # fmt: skip
         return "\n".join(parts)
 

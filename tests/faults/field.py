@@ -174,7 +174,7 @@ def exits_since(before: dict[str, int], running: SendingStation) -> int:
     ended = [name for name, pid in before.items()
              if name not in {"postgres", "valkey"} and after.get(name) != pid]  # fmt: skip
     for name in ended:
-        print(f"--- {name}, which has ended\n{running.log(name, characters=_TAIL_CHARACTERS)}")
+        print(f"--- {name}, which has ended\n{running.log_tail(name, characters=_TAIL_CHARACTERS)}")
     return len(ended)
 
 
