@@ -19,6 +19,7 @@ from kombu.pools import producers
 from redis.exceptions import RedisError
 
 from apps.queues.correlation import correlation_id
+from apps.queues.limiting.broker_link import BrokerLink, open_broker
 from apps.queues.registry import TASK_QUEUES
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ log = structlog.get_logger(__name__)
 PUBLISH_TIMEOUT_SECONDS = 0.5
 # So many wake-ups travel to the broker together.
 BATCH_SIZE = 500
-# After a failure nobody pays that timeout again for a while: the sweeper catches up.
-HOLD_DOWN_SECONDS = 2.0
 # Celery keeps the name correlation_id for itself.
 CORRELATION_HEADER = "flux_correlation"
 # Seconds since 1970 of the first publishing; a retried task keeps it.
@@ -42,13 +41,12 @@ ENQUEUED_HEADER = "enqueued_at"
 # How often this very wake-up has killed its worker (see `poison`).
 DEATHS_HEADER = "flux_deaths"
 
-_held_until = 0.0
-
 
 def enqueue(task: str, *, copies: int = 1, **ids: int | str) -> None:
     """Publishes `copies` wake-ups for `task` once the transaction at hand has committed.
 
-    Never raises and never waits longer than `PUBLISH_TIMEOUT_SECONDS` for each connection try.
+    Never raises. With the broker away the first waits for `PUBLISH_TIMEOUT_SECONDS`; after that one
+    caller now and then looks for a moment whether it is back, and the sweeper catches up.
     """
     publish_after_commit = partial(
         publish, task, copies=copies, ids=ids, correlation=correlation_id()
@@ -65,7 +63,8 @@ def publish(
     deaths: int = 0,
 ) -> int:
     """Publishes at once; returns how many wake-ups the broker took."""
-    if copies < 1 or time.monotonic() < _held_until:
+    link, started = _link(os.getpid()), time.monotonic()
+    if copies < 1 or not link.may_ask(started):
         return 0
     headers = {
         CORRELATION_HEADER: correlation,
@@ -76,10 +75,14 @@ def publish(
         with _producers(os.getpid()).acquire(
             block=True, timeout=PUBLISH_TIMEOUT_SECONDS
         ) as producer:
-            return _send(producer, task, copies, ids, headers)
+            sent = _send(producer, task, copies, ids, headers)
     except (KombuError, OperationalError, RedisError, OSError) as error:
-        _hold_down(task, error)
+        now = time.monotonic()
+        link.failed(now=now, cost_s=now - started)
+        log.warning("wake_up_not_published", task=task, error=type(error).__name__)
         return 0
+    link.answered()
+    return sent
 
 
 def _send(
@@ -107,10 +110,9 @@ def _send(
     return sent
 
 
-def _hold_down(task: str, error: Exception) -> None:
-    global _held_until  # noqa: PLW0603 - one broker per process, so one hold-down
-    _held_until = time.monotonic() + HOLD_DOWN_SECONDS
-    log.warning("wake_up_not_published", task=task, error=type(error).__name__)
+@cache
+def _link(_pid: int) -> BrokerLink:
+    return BrokerLink(open_broker(current_app.conf.broker_write_url))
 
 
 @cache

@@ -120,7 +120,7 @@ GUARDS = (
           "wanted = wanted if places is None else min(wanted, places)", "pass",
           "tests/integration/queues/test_holding.py"),
     Guard("hold-down of the publisher", "apps/queues/enqueueing.py",
-          "if copies < 1 or time.monotonic() < _held_until:", "if copies < 1:", ENQUEUEING),
+          "if copies < 1 or not link.may_ask(started):", "if copies < 1:", ENQUEUEING),
     Guard("write probe of the drainer", "apps/queues/draining.py",
           "bool(self._client.set(_PROBE_KEY, 1, ex=60))", "bool(self._client.ping())", DRAINING),
     Guard("a hand per queue in the drainer", "apps/queues/draining.py",

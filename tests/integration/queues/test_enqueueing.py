@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +15,7 @@ from redis import Redis
 from apps.queues import enqueueing, sweeping
 from apps.queues.correlation import bind_correlation_id, clear_correlation_id
 from apps.queues.enqueueing import enqueue, publish
+from apps.queues.limiting.broker_link import HOLD_DOWN_PER_COST, PROBE_S
 from apps.queues.names import Queue, TaskName
 from apps.queues.sweeping import Due, free_places, register_due_source, sweep
 from tests.integration.queues.throwaway_valkey import ThrowawayValkey
@@ -32,8 +35,10 @@ def broker() -> Iterator[Redis]:
 
 
 @pytest.fixture(autouse=True)
-def _no_hold_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(enqueueing, "_held_until", 0.0)
+def _broker_as_if_never_lost() -> Iterator[None]:
+    enqueueing._link.cache_clear()
+    yield
+    enqueueing._link.cache_clear()
 
 
 def waiting(broker: Redis, queue: Queue) -> list[dict[str, Any]]:
@@ -84,7 +89,7 @@ def test_dead_broker_neither_raises_nor_holds_the_caller(dead_broker: None) -> N
         enqueue(TaskName.SEND_BATCHES, account_id=3)
 
     assert time.monotonic() - started < 5
-    assert enqueueing._held_until > started
+    assert not enqueueing._link(os.getpid()).up
 
 
 @pytest.fixture
@@ -93,6 +98,7 @@ def frozen_broker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[T
     server = ThrowawayValkey(tmp_path)
     server.start()
     enqueueing._producers.cache_clear()
+    enqueueing._link.cache_clear()
     monkeypatch.setattr(current_app.conf, "broker_write_url", server.url)
     assert publish(TaskName.SEND_BATCHES, ids={"account_id": 3}, correlation="in-use-before") == 1
     server.hang()
@@ -114,18 +120,40 @@ def test_request_that_enqueues_a_lot_is_held_by_a_frozen_broker_for_a_moment_onl
     assert time.monotonic() - started < 3 * enqueueing.PUBLISH_TIMEOUT_SECONDS
 
 
-@pytest.mark.django_db(transaction=True)
 def test_broker_that_goes_on_is_used_again_after_the_hold_down(
-    frozen_broker: ThrowawayValkey, monkeypatch: pytest.MonkeyPatch
+    frozen_broker: ThrowawayValkey,
 ) -> None:
     frozen = publish(TaskName.SEND_BATCHES, ids={"account_id": 3}, correlation="frozen-just-now")
     frozen_broker.go_on()
     held = publish(TaskName.SEND_BATCHES, ids={"account_id": 3}, correlation="held-down-now")
-    monkeypatch.setattr(enqueueing, "_held_until", 0.0)
+    time.sleep(HOLD_DOWN_PER_COST * enqueueing.PUBLISH_TIMEOUT_SECONDS + 0.5)
 
     again = publish(TaskName.SEND_BATCHES, ids={"account_id": 3}, correlation="well-again-now")
 
     assert (frozen, held, again) == (0, 0, 1)
+
+
+def test_frozen_broker_costs_one_request_the_timeout_and_no_later_one(
+    frozen_broker: ThrowawayValkey,
+) -> None:
+    publish(TaskName.SEND_BATCHES, ids={"account_id": 3}, correlation="frozen-just-now")
+    # Past the hold-down, so that the broker is looked at again while they come.
+    ends_at = time.monotonic() + HOLD_DOWN_PER_COST * enqueueing.PUBLISH_TIMEOUT_SECONDS + 1.5
+
+    def waits(_: int) -> list[float]:
+        found = []
+        while (started := time.monotonic()) < ends_at:
+            publish(TaskName.SEND_BATCHES, ids={"account_id": 3}, correlation="another-one")
+            found.append(time.monotonic() - started)
+            time.sleep(0.02)
+        return found
+
+    with ThreadPoolExecutor(4) as requests:
+        seconds = [one for found in requests.map(waits, range(4)) for one in found]
+
+    looked = [one for one in seconds if one > PROBE_S / 2]
+    assert 1 <= len(looked) <= 4
+    assert max(seconds) < enqueueing.PUBLISH_TIMEOUT_SECONDS
 
 
 @pytest.mark.django_db(transaction=True)

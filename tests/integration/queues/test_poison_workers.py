@@ -117,7 +117,7 @@ def _made_up_queue(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(registry._task_queues, task, spec.name)
     declared = current_app.amqp.queues
     monkeypatch.setitem(declared, spec.name, declared.new_missing(spec.name))
-    monkeypatch.setattr(enqueueing, "_held_until", 0.0)
+    enqueueing._link.cache_clear()
 
 
 @pytest.fixture

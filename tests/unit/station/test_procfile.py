@@ -40,6 +40,13 @@ def test_workers_are_prefork_and_have_hostnames_of_their_own() -> None:
     assert len({one["--hostname"] for one in workers}) == len(workers)
 
 
+def test_workers_that_nobody_waits_for_give_way_to_the_others() -> None:
+    workers = [_options(one.command) for one in procfile.workers(VARIABLES)]
+
+    patient = {one["--queues"] for one in workers if one.get("-n") == "10"}
+    assert patient == {name for name, spec in QUEUES.items() if spec.usual_wait_seconds > 1}
+
+
 def test_database_connections_of_all_programs_fit_the_server() -> None:
     workers = [_options(one.command) for one in procfile.workers(VARIABLES)]
     # The first process of each looks whether it gets on.

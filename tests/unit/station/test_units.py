@@ -53,6 +53,12 @@ def test_programs_are_started_again_always_and_politely_ended(unit: str) -> None
     assert settings["ExecStart"].endswith("-m apps.station.local program %i")
 
 
+def test_people_go_before_workers() -> None:
+    web, workers = service("flux-station@.service"), service("flux-worker@.service")
+
+    assert int(web["CPUWeight"]) >= 10 * int(workers["CPUWeight"])
+
+
 def test_workers_get_as_long_to_end_as_under_our_own_manager() -> None:
     (worker,) = procfile.only({"PORT": "1", "FLUX_VAR_DIR": "/"}, "worker-batch-email")
 
