@@ -87,7 +87,7 @@ def kills(ground: Field, *, times: int) -> list[Row]:
         act=strike,
         afterwards=lambda _: orphans.follow_to_the_end(),
     )
-    _await_workers(ground)  # the next fault counts processes that end
+    await_ready(ground.running, WORKERS)  # the next fault counts processes that end
     return [
         Row("kill -9 of workers", siege.struck, "", f"{times}", siege.struck == times),
         Row("processes killed", killed, "", f"at least {times}", killed >= times),

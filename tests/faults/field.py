@@ -7,10 +7,13 @@ starts servers and workers once.
 from __future__ import annotations
 
 import random
+import re
 import time
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+import psutil
 import psycopg
 
 from tests.rows import Row
@@ -27,6 +30,7 @@ LATENCY_MS = 100
 SANDBOX = {"rate_limit": RATE_LIMIT, "latency_ms": LATENCY_MS}
 ENVIRONMENT = {"FLUX_DRAIN_AFTER_SECONDS": "2", "FLUX_LIMITER_WORKER_FLOOR": "4"}
 MOST_CAMPAIGNS = 20
+_READY = re.compile(r'@\S+ ready\.".*"timestamp": "([^"]+)"')
 _POLL_SECONDS = 0.02
 _TAIL_CHARACTERS = 20_000
 
@@ -130,16 +134,25 @@ class Campaign:
                 Row("effects (batches)", int(row["batches"]), "")]  # fmt: skip
 
 
-def times_ready(running: SendingStation, worker: str) -> int:
-    """How often a worker has told in its log that it is ready."""
-    return running.log(worker).count(" ready.")
+def await_ready(running: SendingStation, worker: str) -> None:
+    """Waits until the worker that lives now is ready.
 
-
-def await_ready(running: SendingStation, worker: str, *, after: int = 0) -> None:
-    """Waits until the worker was ready once more than `after` times."""
+    One that loses a child before that ends, and another is started in its place.
+    """
     running.wait_until(
-        lambda: times_ready(running, worker) > after, seconds=240, what=f"{worker} to be ready"
+        lambda: _is_ready(running, worker), seconds=240, what=f"{worker} to be ready"
     )
+
+
+def _is_ready(running: SendingStation, worker: str) -> bool:
+    told = _READY.findall(running.log(worker))
+    if not told:
+        return False
+    try:
+        began_at = psutil.Process(leaders(running)[worker]).create_time()
+    except psutil.NoSuchProcess:
+        return False
+    return datetime.fromisoformat(told[-1]).timestamp() > began_at
 
 
 def titled(title: str, rows: list[Row]) -> list[Row]:

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
-from tests.faults.field import WORKERS, await_ready, times_ready
+from tests.faults.field import WORKERS, await_ready
 from tests.faults.proxy import Proxy
 from tests.rows import Row
 
@@ -41,9 +41,8 @@ def half_open(ground: Field, *, times: int) -> list[Row]:
             stalls[server] = max(stalls[server], campaign.await_progress())
         rows = campaign.finish()
         supervision.stop(FAR)
-    before = times_ready(running, WORKERS)
     supervision.start_again(WORKERS, "drainer")
-    await_ready(running, WORKERS, after=before)
+    await_ready(running, WORKERS)
     return [
         Row("connections vanished", vanished, "", "some", vanished > 0),
         *[

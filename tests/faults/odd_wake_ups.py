@@ -6,7 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from tests.faults.field import RATE_LIMIT, WORKERS, await_ready, times_ready
+from tests.faults.field import RATE_LIMIT, WORKERS, await_ready
 from tests.rows import Row
 
 if TYPE_CHECKING:
@@ -26,9 +26,8 @@ def fivefold(ground: Field) -> list[Row]:
     time.sleep(2)
     seen: set[bytes] = set()
     published = _multiply(ground, seen)
-    before = times_ready(running, WORKERS)
     supervision.start_again(WORKERS)
-    await_ready(running, WORKERS, after=before)
+    await_ready(running, WORKERS)
     while not campaign.is_completed():
         published += _multiply(ground, seen)
         time.sleep(0.2)
