@@ -40,11 +40,15 @@ def test_workers_are_prefork_and_have_hostnames_of_their_own() -> None:
     assert len({one["--hostname"] for one in workers}) == len(workers)
 
 
-def test_workers_that_nobody_waits_for_give_way_to_the_others() -> None:
+def test_workers_give_way_to_people_and_the_patient_ones_to_the_quick() -> None:
     workers = [_options(one.command) for one in procfile.workers(VARIABLES)]
+    (web,) = procfile.only(VARIABLES, "web")
 
-    patient = {one["--queues"] for one in workers if one.get("-n") == "10"}
-    assert patient == {name for name, spec in QUEUES.items() if spec.usual_wait_seconds > 1}
+    niceness = {one["--queues"]: int(one["-n"]) for one in workers}
+    assert niceness == {
+        name: 5 if spec.usual_wait_seconds <= 1 else 10 for name, spec in QUEUES.items()
+    }
+    assert "nice" not in web.command
 
 
 def test_database_connections_of_all_programs_fit_the_server() -> None:
