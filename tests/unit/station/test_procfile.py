@@ -46,7 +46,7 @@ def test_workers_give_way_to_people_and_the_patient_ones_to_the_quick() -> None:
 
     niceness = {one["--queues"]: int(one["-n"]) for one in workers}
     assert niceness == {
-        name: 5 if spec.usual_wait_seconds <= 1 else 10 for name, spec in QUEUES.items()
+        name: 10 if spec.usual_wait_seconds <= 1 else 15 for name, spec in QUEUES.items()
     }
     assert "nice" not in web.command
 
