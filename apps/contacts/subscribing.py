@@ -122,10 +122,16 @@ def subscribe(
         contact, created = Contact.objects.select_for_update().get_or_create(
             brand_id=brand_id,
             address=found.address,
-            defaults={"email": found.email, "status": wanted},
+            defaults={
+                "email": found.email,
+                "status": wanted,
+                "status_changed_at": evidence.occurred_at,
+                "updated_at": evidence.occurred_at,
+            },
         )
-        changed = created or contact.status not in {ContactStatus.SUBSCRIBED, wanted}
-        if changed:
+        if created:
+            _record(contact.pk, ConsentKind.SUBSCRIBED, evidence)
+        elif contact.status not in {ContactStatus.SUBSCRIBED, wanted}:
             contact.status = wanted
             contact.paused_until = None
             contact.status_changed_at = contact.updated_at = evidence.occurred_at

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from apps.contacts import digests, editing, subscribing
 from apps.contacts.addresses import normalise
+from apps.contacts.editing import Details
 from apps.contacts.models import Contact, ContactStatus, TopicState, TopicSubscription
 from apps.newsletter import join_mails, rules
 from apps.newsletter.models import OptIn
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from apps.brands.models import Brand
-    from apps.contacts.editing import Details
     from apps.contacts.subscribing import Evidence
     from apps.newsletter.models import JoiningRules
 
@@ -128,18 +128,19 @@ def keep_wish(
     contact_id: int, topics: list[int], evidence: Evidence, *, is_confirmed: bool
 ) -> OptIn:
     """The newest wish replaces the one before; the count of mails stays."""
-    opt_in, _ = OptIn.objects.update_or_create(
-        contact_id=contact_id,
-        defaults={
-            "topic_ids": topics,
-            "text_shown": evidence.text_shown,
-            "ip": evidence.ip,
-            "source": evidence.source,
-            "detail": evidence.detail,
-            "correlation_id": evidence.correlation_id,
-            "asked_at": evidence.occurred_at,
-            "confirmed_at": evidence.occurred_at if is_confirmed else None,
-        },
+    wish = {
+        "topic_ids": topics,
+        "text_shown": evidence.text_shown,
+        "ip": evidence.ip,
+        "source": evidence.source,
+        "detail": evidence.detail,
+        "correlation_id": evidence.correlation_id,
+        "asked_at": evidence.occurred_at,
+        "confirmed_at": evidence.occurred_at if is_confirmed else None,
+    }
+    opt_in = OptIn(contact_id=contact_id, **wish)
+    OptIn.objects.bulk_create(
+        [opt_in], update_conflicts=True, unique_fields=["contact"], update_fields=list(wish)
     )
     return opt_in
 
@@ -164,7 +165,7 @@ def _join_new_topics(contact: Contact, topics: list[int], evidence: Evidence) ->
 
 def _write_details(contact_id: int, details: Details | None, evidence: Evidence) -> None:
     """What was left out stays as it is."""
-    if details is None:
+    if details is None or details == Details():
         return
     contact = Contact.objects.get(pk=contact_id)
     told = editing.checked(details)

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 def rules_of(brand: Brand) -> JoiningRules:
     """Its rules with what they name; the defaults, not saved, where it has none."""
     chosen = JoiningRules.objects.select_related("sender", "confirm_template", "welcome_template")
-    return chosen.filter(brand=brand).first() or JoiningRules(brand=brand)
+    found = chosen.filter(brand=brand).first() or JoiningRules()
+    found.brand = brand
+    return found
 
 
 def sender_of(rules: JoiningRules) -> Sender:

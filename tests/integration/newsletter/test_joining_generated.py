@@ -69,6 +69,8 @@ class Visitors:
         known: dict[str, Any] = {"brand": "harbour", "token": token, "to": "anna@people.example",
                  "email": "ben@people.example", "template": "hello", "topics": [],
                  "idempotency_key": None}  # fmt: skip
+        if case.path.endswith("subscribe"):  # few others would get through all its fields
+            case.body = {"brand": "harbour", "email": "ben@people.example"}
         if isinstance(case.body, dict):
             case.body.update({name: value for name, value in known.items() if name in case.body})
         if case.path.endswith("job-lifecycle"):
