@@ -76,18 +76,23 @@ def bucket_of(account_id: int) -> str:
     return f"account:{account_id}"
 
 
+def open_window(account_id: int, limits: Limits) -> Window:
+    """A window of the account for a worker of its own; whoever opens one has it `leave`."""
+    return Window(
+        process_broker(),
+        bucket_of(account_id),
+        # Not the process id alone: one that follows a killed one must not be taken for it.
+        f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
+        limits,
+        evidence=partial(evidence, account_id=account_id),
+        workers_floor=settings.LIMITER_WORKER_FLOOR,
+    )
+
+
 def _window(account_id: int) -> Window:
     key = os.getpid(), account_id
     if key not in _windows:
-        _windows[key] = Window(
-            process_broker(),
-            bucket_of(account_id),
-            # Not the process id alone: one that follows a killed one must not be taken for it.
-            f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
-            Limits(),
-            evidence=partial(evidence, account_id=account_id),
-            workers_floor=settings.LIMITER_WORKER_FLOOR,
-        )
+        _windows[key] = open_window(account_id, Limits())
     return _windows[key]
 
 

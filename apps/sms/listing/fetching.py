@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from django.conf import settings
 
+from apps.queues.limiting import Held
 from apps.queues.outbound import OutboundError, Transport
+from apps.sms.calling.doors import limits_of, open_window
 from apps.sms.listing.errors import ListNotReadError, ListRefusedError
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
 PIECE_BYTES = 128 * 1024
 CONNECT_SECONDS, SILENCE_SECONDS = 10.0, 30.0
+LONGEST_WAIT_SECONDS = 60.0
 _OK, _TOO_MANY = 200, 429
 _WORDS = {
     "deadline": "took longer than it may",
@@ -43,6 +47,7 @@ def fetch(opt_in_list: OptInList) -> Iterator[Download]:
         max_answer_bytes=settings.LIST_MAX_BYTES,
     )
     headers = {"Accept": "text/xml", "User-Agent": "flux-station"}
+    _await_turn(opt_in_list.account_id)
     try:
         with transport.download(_path(opt_in_list), headers=headers) as answer:
             _check_status(answer.status)
@@ -51,6 +56,22 @@ def fetch(opt_in_list: OptInList) -> Iterator[Download]:
         raise ListNotReadError(
             f"The provider's list {_WORDS.get(failure.reason, 'did not come')} ({failure.reason})."
         ) from failure
+
+
+def _await_turn(account_id: int) -> None:
+    """The list is one request of the account's minute, among the texts."""
+    window = open_window(account_id, limits_of(account_id=account_id))
+    until = time.monotonic() + LONGEST_WAIT_SECONDS
+    try:
+        while isinstance(turns := window.take(1, wanted=1), Held):
+            if time.monotonic() + turns.retry_in_s > until:
+                raise ListNotReadError(
+                    "The account's texts left no room for the list within a minute."
+                )
+            time.sleep(turns.retry_in_s)
+        time.sleep(max(0.0, turns.fires_at(0) - time.monotonic()))
+    finally:
+        window.leave()
 
 
 def _path(opt_in_list: OptInList) -> str:

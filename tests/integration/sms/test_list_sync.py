@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.utils import timezone
 
+from apps.queues.limiting import Held
+from apps.queues.windows import Limits
 from apps.sandbox.lime.handle import people
 from apps.sms import digests
+from apps.sms.calling.doors import open_window
 from apps.sms.listing import pruning, running, starting
 from apps.sms.listing.errors import ListBusyError, ListError
 from apps.sms.models import (
@@ -87,6 +91,20 @@ def test_first_sync_makes_subscribers_of_everybody(opt_in_list: OptInList) -> No
     assert "71441" in subscription.proof
     opt_in_list.refresh_from_db()
     assert opt_in_list.last_run == run
+
+
+def test_list_waits_for_a_turn_in_the_accounts_window(
+    opt_in_list: OptInList, lime: LimeSandbox
+) -> None:
+    texts = open_window(opt_in_list.account_id, Limits())
+    assert not isinstance(texts.take(1, wanted=1), Held)
+    texts.freeze(0.8)
+    asked_at = time.time()
+
+    assert sync(opt_in_list).verified == 300
+
+    (request,) = lime.requests()
+    assert request.t - asked_at > 0.7
 
 
 def test_dates_are_those_of_the_lists_zone(opt_in_list: OptInList) -> None:
