@@ -52,6 +52,7 @@ class TaskName(StrEnum):
     SEND_TEXTS = "sms.send_texts"
     APPLY_CALLBACKS = "sms.apply_callbacks"
     SEND_REPLIES = "sms.send_replies"
+    COUNT_TEXTS = "sms.count_texts"
     PRUNE_TRACKING = "sms.prune_tracking"
     SYNC_LISTS = "sms.sync_lists"
     SYNC_LIST = "sms.sync_list"

@@ -172,6 +172,7 @@ _SPECS = (
             TaskName.COLLECT_WEBHOOKS,
             TaskName.INVALIDATE_CACHES,
             TaskName.APPLY_CALLBACKS,
+            TaskName.COUNT_TEXTS,
         ),
     ),
     QueueSpec(

@@ -83,6 +83,7 @@ SCHEDULES: tuple[Schedule, ...] = (
     # A minute that was missed has passed: the next one chooses as well.
     Schedule("choose-texts", TaskName.CHOOSE_TEXTS, 60, missed=Missed.SKIP, grace_seconds=50),
     Schedule("archive-sent-log", TaskName.ARCHIVE_SENT_LOG, 24 * 3600, offset_seconds=4 * 3600),
+    Schedule("count-texts", TaskName.COUNT_TEXTS, 120, offset_seconds=45),
     Schedule("sync-lists", TaskName.SYNC_LISTS, 900, offset_seconds=120),
     Schedule("prune-tracking", TaskName.PRUNE_TRACKING, 24 * 3600, offset_seconds=4 * 3600),
 )

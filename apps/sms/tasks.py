@@ -3,6 +3,7 @@ from django.utils import timezone
 
 from apps.queues import schedules
 from apps.queues.names import TaskName
+from apps.sms import figures
 from apps.sms.callbacks import applying, replying
 from apps.sms.calling import sending
 from apps.sms.choosing import running as choosing
@@ -15,6 +16,12 @@ from apps.sms.tracking.pruning import prune_tracking as prune
 def choose_texts(*, schedule: str, **_: object) -> None:
     if schedules.claim_named_period(schedule) and (period := schedules.claimed_period()):
         choosing.run_brands(minute=period.starts_at)
+
+
+@shared_task(name=TaskName.COUNT_TEXTS)
+def count_texts(*, schedule: str, **_: object) -> None:
+    if schedules.claim_named_period(schedule):
+        figures.count_due()
 
 
 @shared_task(name=TaskName.ARCHIVE_SENT_LOG)

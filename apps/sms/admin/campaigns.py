@@ -19,14 +19,14 @@ from apps.brands.admin.bases import ModelForm
 from apps.brands.admin.scoped import BrandFilter, BrandScopedInline
 from apps.brands.models import Brand, ProviderAccount
 from apps.brands.rights import Right
-from apps.sms import config, reporting, zones
+from apps.sms import config, figures, reporting, zones
 from apps.sms.admin import charts
 from apps.sms.admin.pages import TextsAdmin
 from apps.sms.calling import singles
 from apps.sms.choosing.reasons import WORDING
 from apps.sms.composing import preview
 from apps.sms.lime import Kind
-from apps.sms.models import SentText, TextCampaign, TextLink, TextMessage
+from apps.sms.models import TextCampaign, TextLink, TextMessage
 from apps.sms.tracking.links import free_slot
 from apps.sms.wording import WordingError, compiled
 
@@ -148,7 +148,7 @@ class LinkInline(BrandScopedInline):
     max_num = 16
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        was_sent = obj is not None and SentText.objects.filter(message_id=obj.pk).exists()
+        was_sent = obj is not None and figures.was_ever_reserved(message_id=obj.pk)
         return not was_sent and super().has_delete_permission(request, obj)
 
 

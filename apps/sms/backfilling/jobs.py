@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connection
 
 from apps.queues.partitions import ensure_partitions
-from apps.sms import zones
+from apps.sms import figures, zones
 from apps.sms.models import TextMessage, TrackingEvent
 from apps.sms.tracking import matching
 from apps.sms.tracking.reading import take
@@ -177,6 +177,7 @@ class SentLogJob:
         with connection.cursor() as cursor:
             rows = orjson.dumps([vars_of(one) for one in texts]).decode()
             cursor.execute(_INSERT_TEXTS, {"rows": rows, "brand": self._brand.pk})
+        figures.note_changed({one.local_day for one in texts})
 
 
 def vars_of(text: _Text) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from django.db import connection, transaction
 from apps.queues import dead_letters
 from apps.queues.errors import NotRedrivableError
 from apps.queues.names import Queue, TaskName
+from apps.sms import figures
 from apps.sms.errors import SmsError
 
 if TYPE_CHECKING:
@@ -190,6 +191,7 @@ def _settle(texts: list[tuple[int, date]], as_: Resolution, *, detail: str) -> N
                 "ids": [text_id for text_id, _ in texts],
             },
         )
+    figures.note_changed({day for _, day in texts})
 
 
 def _close(chunk_id: int, note: str) -> None:

@@ -5,6 +5,7 @@ from apps.sms.models.callback import LimeCallback, TextReply
 from apps.sms.models.campaign import TextCampaign, TextMessage
 from apps.sms.models.choice_run import ChoiceRun
 from apps.sms.models.config import StateHours, TextConfig
+from apps.sms.models.figure import TextDayDue, TextFigure
 from apps.sms.models.keyword import Keyword
 from apps.sms.models.opt_in_list import ListMember, ListReject, ListSyncRun, OptInList
 from apps.sms.models.permission import KeyBrand, SubscribeFlag
@@ -36,6 +37,8 @@ __all__ = [
     "TextCampaign",
     "TextChunk",
     "TextConfig",
+    "TextDayDue",
+    "TextFigure",
     "TextLink",
     "TextMessage",
     "TextReply",

@@ -59,6 +59,7 @@ class TextChunk(models.Model):
                 name="text_chunk_open",
                 condition=~Q(state="done"),
             ),
+            models.Index(fields=["done_at"], name="text_chunk_done"),
         ]
 
     def __str__(self) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from apps.sms import explaining
+from apps.sms import explaining, figures
 from apps.sms.choosing.reasons import Reason
 from apps.sms.models import SentText
 from tests.factories.texts import SubscriberFactory
@@ -83,6 +83,7 @@ def test_campaign_is_counted_by_state_and_reason(town: Town) -> None:
     town.end(SentText.State.SENT, first)
     town.end(SentText.State.UNKNOWN, second)
 
+    figures.count_due()
     counts = explaining.count_campaign(
         campaign_id=message.campaign_id, brand_id=town.brand.pk, days=10_000
     )
