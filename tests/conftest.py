@@ -12,7 +12,8 @@ COMMITTING_FIXTURES = frozenset(
 
 # They keep a pace by the clock: what runs beside them would be measured as well.
 PACED = (
-    "tests/faults/",
+    "tests/faults/test_short.py::test_campaign_under_fire",
+    "tests/faults/test_short.py::test_faults_of_queues",
     "tests/integration/mail/test_resend_paced.py",
     "tests/integration/mail/test_storms.py",
     "tests/integration/queues/test_breaker.py",
