@@ -10,7 +10,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from apps.sms.choosing import running
+from apps.sms.choosing import running, statements
 from apps.sms.choosing.reasons import Reason
 from apps.sms.choosing.running import MinuteTakenError
 from apps.sms.models import (
@@ -486,3 +486,35 @@ def test_all_brands_have_their_turn_although_one_fails(
 
     assert asked == [town.brand.pk, other.brand.pk]
     assert ChoiceRun.objects.get().brand_id == other.brand.pk
+
+
+def test_people_are_not_paired_with_every_chunk(town: Town) -> None:
+    """Planners guess a row or two for the parts of the statement, and would."""
+    people = 120
+    town.settings(chunk_size=1)
+    town.message()
+    for _ in range(people):
+        town.person()
+    removed: list[int] = []
+
+    def explain(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:  # noqa: FBT001 - Django's signature
+        if sql == statements.RESERVE:
+            before = transaction.savepoint()
+            with connection.cursor() as cursor:
+                cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", params)
+                removed.append(_removed(cursor.fetchone()[0][0]["Plan"]))
+            transaction.savepoint_rollback(before)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(explain):
+        assert town.run().reserved == people
+
+    (rows,) = removed
+    assert rows < 10 * people
+    assert TextChunk.objects.filter(size=1).count() == people
+
+
+def _removed(node: dict[str, Any]) -> int:
+    """Pairs that a join of the plan made and threw away again."""
+    own = int(node.get("Rows Removed by Join Filter", 0) * node.get("Actual Loops", 1))
+    return own + sum(_removed(one) for one in node.get("Plans", []))
