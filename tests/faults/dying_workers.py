@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import psutil
 import psycopg
 
+from apps.station.local.controlling import notify_socket
 from tests.faults.field import LATENCY_MS, PROGRAMS, WORKERS, await_ready, besiege, leaders
 from tests.rows import Row
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 CLAIM_GOAL_SECONDS = 30.0
 EXIT_GOAL_SECONDS = 30.0
 SECOND = "worker-batch-email-second"
+WATCHED = "worker-batch-email-watched"
 # The share of kills that take a whole worker: it needs seconds to come back, a child none.
 WHOLE_GROUPS = 0.15
 # Long enough to be stopped in the middle of; within a call's total deadline.
@@ -188,21 +190,31 @@ def stopped_past_the_lease(ground: Field, *, times: int, lease_seconds: float) -
 
 def silent(ground: Field, *, patience_seconds: float) -> list[Row]:
     """A worker is stopped in mid-call and never goes on: it lives, and has to be started anew."""
-    running = ground.running
-    running.station.supervision.add_watchdog(patience_seconds=patience_seconds)
-    running.station.supervision.stop("drainer")  # so that nobody else does its work
+    running, supervision = ground.running, ground.running.station.supervision
+    supervision.add_watchdog(patience_seconds=patience_seconds)
+    supervision.stop("drainer", WORKERS)  # so that nobody else does its work
+    speaks_at = str(notify_socket(supervision.folder))
+    running.start_variant(
+        WORKERS,
+        name=WATCHED,
+        application="config",
+        environment={"NOTIFY_SOCKET": speaks_at},
+        concurrency=2,
+    )
+    await_ready(running, WATCHED)
     campaign = ground.launch("a silent worker")
     campaign.await_settled(2)
-    leader, children = _await_workers(ground)
-    _signal([leader, *children], signal.SIGSTOP)
+    leader = leaders(running)[WATCHED]
+    _signal(running.station.pids(WATCHED), signal.SIGSTOP)
     stopped_at = time.monotonic()
     goal = 3 * patience_seconds
     running.wait_until(
-        lambda: leaders(running)[WORKERS] not in {0, leader}, seconds=2 * goal, what="a new worker"
+        lambda: leaders(running)[WATCHED] not in {0, leader}, seconds=2 * goal, what="a new worker"
     )
     took = time.monotonic() - stopped_at
     rows = campaign.finish()
-    running.station.supervision.start_again("drainer")
+    supervision.stop(WATCHED)
+    supervision.start_again("drainer", WORKERS)
     return [
         Row("started anew after", round(took, 1), "s", f"at most {goal:g}", took <= goal),
         *rows,
