@@ -24,7 +24,8 @@ class ClaimedBatch:
 
     `sealed` tells that its bytes and key are fixed: an earlier attempt may have reached the
     provider, and only the very same call may be made. `key_age_s` is the key's age in seconds by
-    the database's clock (0 where there is none).
+    the database's clock (0 where there is none). `falls` counts this claim and those before it that
+    ended with their worker, before it could seal.
     """
 
     id: int
@@ -39,13 +40,14 @@ class ClaimedBatch:
     key: str
     key_age_s: float
     failing_s: float
+    falls: int = 1
     correlation_id: str = ""
 
 
 # A recovered call goes before new work: its recipients have waited longest. So does a batch whose
 # worker died before it called, or that is tried again: behind all of a large mailing it would wait
-# for an hour. Among running
-# mailings the order is by chance, so that a large one does not starve the others. The lateral
+# for an hour. Among running mailings the order is by chance, so that a large one does not starve
+# the others. The lateral
 # look-up keeps the planned batches of paused mailings out of the scan. MATERIALIZED is what makes
 # it one batch: as a mere subquery, a join may run it once per row and claim everything due.
 _CLAIM = """
@@ -65,6 +67,7 @@ UPDATE mail_batch batch
    SET fence = batch.fence + 1,
        due_at = statement_timestamp() + make_interval(secs => %(lease)s),
        attempts = batch.attempts + (batch.state = 'calling')::int,
+       falls = batch.falls + (batch.state = 'planned')::int,
        ambiguous = batch.ambiguous OR batch.state = 'calling'
   FROM due, brands_provideraccount account
  WHERE batch.id = due.id AND account.id = batch.account_id
@@ -73,7 +76,7 @@ RETURNING batch.id, batch.account_id, batch.mailing_id, batch.month, batch.fence
           batch.throttles, batch.ambiguous, batch.state = 'calling', batch.key,
           coalesce(extract(epoch FROM statement_timestamp() - batch.key_made_at), 0)::float,
           coalesce(extract(epoch FROM statement_timestamp() - batch.failing_since), 0)::float,
-          batch.correlation_id
+          batch.falls, batch.correlation_id
 """
 _CLAIM_BULK = _CLAIM.format(
     planned="""
@@ -165,7 +168,7 @@ def release(batch: ClaimedBatch) -> None:
     """Gives back a claimed batch that was not sealed, due again at once."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE mail_batch SET due_at = statement_timestamp()"
+            "UPDATE mail_batch SET due_at = statement_timestamp(), falls = 0"
             " WHERE id = %s AND fence = %s AND state = 'planned'",
             [batch.id, batch.fence],
         )

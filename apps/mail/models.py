@@ -217,6 +217,8 @@ class Batch(models.Model):
     fence = models.IntegerField(db_default=0)
     attempts = models.PositiveIntegerField(db_default=0)
     throttles = models.PositiveIntegerField(db_default=0)
+    # Claims in a row of which nothing was heard: 1 while somebody composes it.
+    falls = models.PositiveSmallIntegerField(db_default=0)
     failing_since = models.DateTimeField(null=True)
     ambiguous = models.BooleanField(db_default=False)
     key = models.CharField(max_length=64, db_default="")

@@ -117,16 +117,21 @@ def settle_all(
     with transaction.atomic():
         settle(batch, sealed, [verdict] * len(sealed.message_ids), attempt)
         if letter:
-            dead_letters.record(
-                queue=queue_of(batch),
-                task=TaskName.SEND_BATCHES if batch.mailing_id else TaskName.SEND_SINGLES,
-                subject=DEAD_LETTER_SUBJECT,
-                subject_id=batch.id,
-                reason=verdict.reason,
-                error=attempt.error,
-                attempts=batch.attempts,
-                payload={"batch": batch.id, "mailing": batch.mailing_id},
-            )
+            open_letter(batch, reason=verdict.reason, error=attempt.error)
+
+
+def open_letter(batch: ClaimedBatch, *, reason: str, error: str) -> None:
+    """A dead letter for mails of the batch that were given up, in the caller's transaction."""
+    dead_letters.record(
+        queue=queue_of(batch),
+        task=TaskName.SEND_BATCHES if batch.mailing_id else TaskName.SEND_SINGLES,
+        subject=DEAD_LETTER_SUBJECT,
+        subject_id=batch.id,
+        reason=reason,
+        error=error,
+        attempts=batch.attempts,
+        payload={"batch": batch.id, "mailing": batch.mailing_id},
+    )
 
 
 def queue_of(batch: ClaimedBatch) -> Queue:

@@ -30,7 +30,7 @@ WITH parent AS (
     UPDATE mail_batch
        SET state = 'split', size = size - %(travelling)s, settled_at = statement_timestamp(),
            last_error = %(error)s
-     WHERE id = %(batch)s AND fence = %(fence)s AND state = 'calling'
+     WHERE id = %(batch)s AND fence = %(fence)s AND state IN ('planned', 'calling')
     RETURNING id, account_id, mailing_id, month, correlation_id
 ), history AS (
     INSERT INTO mail_batchattempt (batch_id, number, outcome, latency_ms, error)
@@ -58,7 +58,7 @@ SELECT count(*) FROM parent
 
 
 def split(batch: ClaimedBatch, sealed: Sealed, attempt: Attempt) -> None:
-    """Replaces a batch that was surely refused by its two halves, under keys of their own.
+    """Replaces a batch that was surely not accepted by its two halves, under keys of their own.
 
     So one bad recipient fails alone after at most log2(100) rounds. Raises `LeaseLostError`.
     """

@@ -114,7 +114,7 @@ WITH sealed AS (
        SET state = CASE WHEN %(travelling)s > 0 THEN 'calling' ELSE 'settled' END,
            settled_at = CASE WHEN %(travelling)s > 0 THEN NULL ELSE statement_timestamp() END,
            key = %(key)s, digest = %(digest)s, key_made_at = statement_timestamp(),
-           attempts = attempts + 1,
+           attempts = attempts + 1, falls = 0,
            skipped = skipped + %(skipped)s, failed = failed + %(failed)s,
            due_at = statement_timestamp() + make_interval(secs => %(lease)s)
      WHERE id = %(batch)s AND fence = %(fence)s AND state = 'planned'

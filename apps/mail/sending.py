@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ from apps.mail.outcomes import (
     DEAD_LETTER_SUBJECT,
     Attempt,
     Verdict,
+    open_letter,
     put_back,
     queue_of,
     settle,
@@ -49,12 +51,13 @@ from apps.mail.resend import (
     Throttled,
 )
 from apps.mail.resend.trouble import is_missed_slot, report_call
-from apps.mail.sealing import BodyMissingError, Sealed, compose, reopen, seal
+from apps.mail.sealing import BodyMissingError, Resolved, Sealed, compose, reopen, seal
 from apps.queues import figures
 from apps.queues.correlation import correlation_id, under_correlation_id
 from apps.queues.flags import Flag, is_on
 from apps.queues.limiting import CallClass, Held, Limiter, Slot
 from apps.queues.names import Queue
+from apps.queues.poison import KILLED_ITS_WORKER
 from apps.queues.throttling import THROTTLED, note_429
 
 if TYPE_CHECKING:
@@ -75,6 +78,9 @@ COMPOSE_LEAD_MS = 100
 # want slots too: the limiter cuts it short otherwise.
 SINGLE_WAIT_MS = 1_000
 BULK_WAIT_MS = 2_000
+# A worker may be killed for reasons of its own; a batch that so many in a row did not outlive is
+# the reason itself.
+MOST_FALLS = 3
 
 
 @dataclass(frozen=True)
@@ -196,6 +202,9 @@ def _sealed(batch: ClaimedBatch) -> tuple[ClaimedBatch, Sealed] | None:
     if batch.mailing_id is None and regrouping.holds_paused_mail(batch):
         regrouping.dissolve(batch, error="a stream was paused")
         return None
+    if batch.falls > MOST_FALLS:
+        _set_apart(batch)
+        return None
     sealed = compose(batch)
     if not seal(batch, sealed):
         release(batch)
@@ -204,6 +213,25 @@ def _sealed(batch: ClaimedBatch) -> tuple[ClaimedBatch, Sealed] | None:
         return None
     attempts = batch.attempts + 1
     return dataclasses.replace(batch, sealed=True, key=sealed.key, attempts=attempts), sealed
+
+
+def _set_apart(batch: ClaimedBatch) -> None:
+    """What kills whoever composes this batch is found by halves; the others' mails go through."""
+    told = f"{MOST_FALLS} workers in a row ended while they composed it"
+    message_ids, addresses = _pending(batch)
+    log.error("batch_kills_workers", mails=len(message_ids))
+    if len(message_ids) > 1:
+        halved = Sealed(batch.key, b"", message_ids, addresses)
+        regrouping.split(batch, halved, Attempt("split", error=told))
+        return
+    ends = [
+        Resolved(message_id, Message.State.FAILED, KILLED_ITS_WORKER, told)
+        for message_id in message_ids
+    ]
+    settled = Sealed(uuid.uuid4().hex, b"", [], [], ends)
+    with transaction.atomic():
+        if seal(batch, settled) and ends:
+            open_letter(batch, reason=KILLED_ITS_WORKER, error=told)
 
 
 def _reopened(batch: ClaimedBatch) -> tuple[ClaimedBatch, Sealed] | None:

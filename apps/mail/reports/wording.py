@@ -36,6 +36,7 @@ _FAILED = {
     "template": ReasonWords("the template fails with this person's data", retry=False),
     "throttled": ReasonWords("the provider kept asking us to slow down"),
     "unreachable": ReasonWords("the provider could not be reached"),
+    "killed_its_worker": ReasonWords("composing it ended its worker each time", retry=False),
     "not_sent": ReasonWords("looked up at the provider: not sent"),
 }
 _UNKNOWN = {

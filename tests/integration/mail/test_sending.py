@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import pytest
 from django.db import connection
 
 from apps.brands.models import ProviderAccount
-from apps.mail import mailings, sending
+from apps.mail import claiming, mailings, sealing, sending
 from apps.mail.models import Batch, BatchBody, Mailing, Message
 from apps.mail.resend import (
     AccountRefused,
@@ -39,6 +40,8 @@ from apps.queues.models import DeadLetter
 if TYPE_CHECKING:
     from pytest_django import Settings
 
+    from apps.mail.claiming import ClaimedBatch
+    from apps.mail.sealing import Sealed
     from tests.integration.mail.conftest import House
 
 Answer = Callable[[list[dict[str, Any]]], BatchAccepted] | ResendFailure
@@ -599,3 +602,69 @@ def test_call_under_way_is_settled_although_the_mailing_is_cancelled_meanwhile(
         "sent": len(provider.calls[0][1]),
         "skipped": 150 - len(provider.calls[0][1]),
     }
+
+
+class WorkerDiedError(BaseException):
+    """Stands for a crash: nothing that follows in the worker is done."""
+
+
+def send_though_killed(house: House, *, rounds: int) -> None:
+    for _ in range(rounds):
+        with contextlib.suppress(WorkerDiedError):
+            send(house)
+
+
+def test_mail_whose_composing_kills_is_set_apart_and_the_others_go_out(
+    house: House, provider: FakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mailing = house.planned(8)
+
+    def compose(batch: ClaimedBatch) -> Sealed:
+        sealed = sealing.compose(batch)
+        if "p7@people.test" in sealed.addresses:
+            raise WorkerDiedError
+        return sealed
+
+    monkeypatch.setattr(sending, "compose", compose)
+    send_though_killed(house, rounds=4 * (sending.MOST_FALLS + 1) + 4)
+
+    assert states(mailing) == {"sent": 7, "failed": 1}
+    failed = Message.objects.of(mailing).get(state="failed")
+    assert (failed.address, failed.reason) == ("p7@people.test", "killed_its_worker")
+    called = [address for _, addresses in provider.calls for address in addresses]
+    assert sorted(called) == sorted(set(called))
+    letter = DeadLetter.objects.open().get()
+    assert (letter.reason, letter.queue) == ("killed_its_worker", "batch-email")
+    mailing.refresh_from_db()
+    assert mailing.state == "completed"
+
+
+def test_batch_whose_workers_were_killed_for_other_reasons_stays_whole(
+    house: House, provider: FakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mailing = house.planned(8)
+    deaths = iter(range(sending.MOST_FALLS - 1))
+
+    def compose(batch: ClaimedBatch) -> Sealed:
+        if next(deaths, None) is not None:
+            raise WorkerDiedError
+        return sealing.compose(batch)
+
+    monkeypatch.setattr(sending, "compose", compose)
+    send_though_killed(house, rounds=sending.MOST_FALLS)
+
+    assert states(mailing) == {"sent": 8}
+    assert len(provider.calls) == 1
+    assert Batch.objects.get().falls == 0
+
+
+def test_batch_that_is_given_back_has_not_fallen(house: House, provider: FakeClient) -> None:
+    house.planned(8)
+    for _ in range(2 * sending.MOST_FALLS):
+        batch = claiming.claim_batch(account_id=house.account.pk)
+        assert batch is not None
+        claiming.release(batch)
+
+    send(house)
+
+    assert len(provider.calls) == 1
