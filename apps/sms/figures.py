@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 # Several turns of the schedule: what a missed one left is made up for by the next.
-LATELY = timedelta(minutes=15)
+LATELY_MINUTES = 15
 # A text of an older day was counted long ago.
 UNCOUNTED = timedelta(days=2)
 _LOCK_KEY = 7_130_014  # one count at a time; the number means nothing
 
 _DAYS = """
 SELECT local_day FROM sms_textchunk WHERE state <> 'done'
-UNION SELECT local_day FROM sms_textchunk WHERE done_at >= statement_timestamp() - %s
+UNION SELECT local_day FROM sms_textchunk WHERE done_at >= statement_timestamp() - make_interval(mins => %s)
 UNION SELECT local_day FROM sms_textdaydue
 ORDER BY local_day
 """
@@ -58,7 +58,7 @@ DO UPDATE SET number = excluded.number WHERE figure.number <> excluded.number
 def count_due() -> list[date]:
     """Counts the days whose texts may have changed; which ones. One at a time in all processes."""
     with connection.cursor() as cursor:
-        cursor.execute(_DAYS, [LATELY])
+        cursor.execute(_DAYS, [LATELY_MINUTES])
         days: list[date] = [day for (day,) in cursor.fetchall()]
     counted = [day for day in days if _count(day)]
     if counted:
