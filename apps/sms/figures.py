@@ -30,7 +30,8 @@ _LOCK_KEY = 7_130_014  # one count at a time; the number means nothing
 
 _DAYS = """
 SELECT local_day FROM sms_textchunk WHERE state <> 'done'
-UNION SELECT local_day FROM sms_textchunk WHERE done_at >= statement_timestamp() - make_interval(mins => %s)
+UNION SELECT local_day FROM sms_textchunk
+       WHERE done_at >= statement_timestamp() - make_interval(mins => %s)
 UNION SELECT local_day FROM sms_textdaydue
 ORDER BY local_day
 """
