@@ -121,7 +121,7 @@ def _await_workers(ground: Field) -> tuple[int, list[int]]:
         nonlocal leader, children
         leader = leaders(ground.running)[WORKERS]
         children = [one for one in ground.running.station.pids(WORKERS) if one != leader]
-        return bool(children)
+        return bool(leader and children)  # 0 between two lives; to kill that is to kill ourselves
 
     ground.running.wait_until(are_up, seconds=120, what="workers to be up")
     return leader, children
