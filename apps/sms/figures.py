@@ -37,9 +37,7 @@ ORDER BY local_day
 """
 # Rows of the log go with their partition alone: where there are none, the month was archived.
 _COUNT = """
-WITH due AS (
-    DELETE FROM sms_textdaydue WHERE local_day = %(day)s
-), counted AS MATERIALIZED (
+WITH counted AS MATERIALIZED (
     SELECT brand_id, message_id, state, reason, count(*) AS number FROM sms_senttext
      WHERE local_day = %(day)s GROUP BY brand_id, message_id, state, reason
 ), gone AS (
@@ -71,8 +69,9 @@ def note_changed(days: Collection[date]) -> None:
     """Texts of these days were changed otherwise than by working off a chunk."""
     with connection.cursor() as cursor:
         cursor.execute(
+            # Updated, not left alone: a count that is about to take the day then waits for us.
             "INSERT INTO sms_textdaydue (local_day) SELECT DISTINCT unnest(%s::date[])"
-            " ON CONFLICT DO NOTHING",
+            " ON CONFLICT (local_day) DO UPDATE SET since = statement_timestamp()",
             [list(days)],
         )
 
@@ -90,5 +89,7 @@ def _count(day: date) -> bool:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK_KEY])
         if not cursor.fetchone()[0]:
             return False
+        # Before the look at the log: whoever notes the day from now on is counted the next time.
+        cursor.execute("DELETE FROM sms_textdaydue WHERE local_day = %s", [day])
         cursor.execute(_COUNT, {"day": day})
     return True
