@@ -13,6 +13,7 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.brands.models import AuditEntry, Grant, Right
+from apps.sms.figures import count_due, note_changed
 from apps.sms.lime import Kind, Verdict
 from apps.sms.models import (
     ChoiceRun,
@@ -274,6 +275,8 @@ def test_days_and_figures_add_up(anna: Subscriber, message: TextMessage, brand: 
     ChoiceRun.objects.create(
         brand=brand, minute=datetime.now(tz=UTC), reasons={"outside_hours": 12}
     )
+    note_changed([SentText.objects.get().local_day])
+    count_due()
     client = operator(Right.VIEW, brand=brand)
 
     days = client.get(page("textcampaign_days", brand.pk)).content.decode()
