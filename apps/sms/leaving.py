@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+LEFT_LIST = "left list "
+"""How the source of a subscription begins that the sync of a list has ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class Left:
@@ -59,6 +62,9 @@ def opt_out_number(*, place: Place, brand_ids: Collection[int] | None, source: s
     return Left(subscriber_id, changed=changed > 0)
 
 
+# Whoever a list's sync took out may be brought back by the next one; after their own word not.
+_MAY_COME_BACK = f"(sms_subscription.active OR starts_with(sms_subscription.source, '{LEFT_LIST}'))"
+
 _KNOW = """
 INSERT INTO sms_subscriber (phone, timezone, state, zone_source)
 VALUES (%(phone)s, %(timezone)s, %(state)s, CASE WHEN %(timezone)s = '' THEN '' ELSE 'number' END)
@@ -71,19 +77,19 @@ UPDATE sms_subscriber SET status = 'OPTOUT', opted_out_at = statement_timestamp(
 WHERE id = ANY(%(ids)s) AND status <> 'OPTOUT'
 """
 
-_LEAVE_BRANDS = """
+_LEAVE_BRANDS = f"""
 UPDATE sms_subscription
 SET active = false, opted_out_at = statement_timestamp(), source = %(source)s,
     updated_at = statement_timestamp()
-WHERE subscriber_id = ANY(%(ids)s) AND active
+WHERE subscriber_id = ANY(%(ids)s) AND {_MAY_COME_BACK}
 """
 
-_LEAVE_SOME = """
+_LEAVE_SOME = f"""
 INSERT INTO sms_subscription (brand_id, subscriber_id, active, opted_out_at, source)
 SELECT brand_id, %(id)s, false, statement_timestamp(), %(source)s
 FROM unnest(%(brands)s::bigint[]) AS b (brand_id)
 ON CONFLICT (brand_id, subscriber_id) DO UPDATE SET
     active = false, opted_out_at = statement_timestamp(), source = excluded.source,
     updated_at = statement_timestamp()
-WHERE sms_subscription.active
+WHERE {_MAY_COME_BACK}
 """

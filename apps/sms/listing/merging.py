@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import connection
 
 from apps.sms import digests
+from apps.sms.leaving import LEFT_LIST
 from apps.sms.listing.staging import TABLE
 from apps.sms.upserts.saving import default_zone
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
     from apps.sms.models import OptInList
 
-LEFT_SOURCE = "left list "
-"""How the source of a subscription begins that a sync has ended: one may begin it again."""
 REFRESH_MINUTES = 60
 _ERASED_PAGE = 10_000
 _LOCK = 0x534F  # of the database: one merge after the other, or two would wait crosswise
@@ -111,7 +110,7 @@ def _parameters(opt_in_list: OptInList, seen_at: datetime, refresh_minutes: int)
         "default_zone": default_zone(opt_in_list.brand_id),
         "source": f"lime list {opt_in_list.list_id}"[:100],
         "proof": f"on Lime's list {opt_in_list.list_id} {opt_in_list.keyword}".strip()[:440],
-        "left_source": f"{LEFT_SOURCE}{opt_in_list.list_id}"[:100],
+        "left_source": f"{LEFT_LIST}{opt_in_list.list_id}"[:100],
     }
 
 

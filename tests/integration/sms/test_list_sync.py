@@ -12,7 +12,7 @@ from django.utils import timezone
 from apps.queues.limiting import Held
 from apps.queues.windows import Limits
 from apps.sandbox.lime.handle import people
-from apps.sms import digests
+from apps.sms import digests, leaving
 from apps.sms.calling.doors import open_window
 from apps.sms.listing import pruning, running, starting
 from apps.sms.listing.errors import ListBusyError, ListError
@@ -25,6 +25,7 @@ from apps.sms.models import (
     Subscriber,
     Subscription,
 )
+from apps.sms.zones import locate
 from tests.factories.texts import LimeAccountFactory, OptInListFactory
 from tests.integration.sms.conftest import API_ID
 
@@ -228,6 +229,27 @@ def test_who_was_missing_by_mistake_is_back_with_the_list(
 
     assert run.joined == 10
     assert active(opt_in_list) == expected(300)
+
+
+@pytest.mark.parametrize("place", ["everywhere", "the brand"])
+def test_who_says_stop_after_leaving_the_list_is_not_brought_back_by_it(
+    opt_in_list: OptInList, lime: LimeSandbox, place: str
+) -> None:
+    sync(opt_in_list)
+    lime.configure(lists="71441=299@1")  # all but one
+    gone = expected(300) - expected(299, 1)
+    sync(opt_in_list)
+    (phone,) = gone
+    assert phone not in active(opt_in_list)
+    brands = None if place == "everywhere" else [opt_in_list.brand_id]
+
+    leaving.opt_out_number(place=locate(phone), brand_ids=brands, source="keyword STOP")
+    Subscriber.objects.filter(phone=phone).update(status="ACTIVE", opted_out_at=None)
+    lime.configure(lists=BOTH)
+    sync(opt_in_list)
+
+    assert phone not in active(opt_in_list)
+    assert len(active(opt_in_list)) == 299
 
 
 def test_known_values_are_filled_and_never_overwritten(opt_in_list: OptInList) -> None:
