@@ -57,4 +57,5 @@ def print_addresses(addresses: Addresses) -> None:
     for name, value in rows.items():
         if value:
             print(f"  {name:<11} {value}")
+    print("  for manage.py: . .venv/bin/activate; . var/up/environment")
     print("  stop it with `make down`, look at it with `make status`; logs are in var/up/logs/")
