@@ -9,7 +9,6 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import psutil
 import psycopg
 
 from apps.station.local.controlling import notify_socket
@@ -245,5 +244,5 @@ def _is_calling(campaign: Campaign) -> bool:
 def _signal(pids: list[int], number: signal.Signals) -> None:
     """To all of a group; the first process last, so that it does not see its children change."""
     for pid in reversed(pids):
-        if psutil.pid_exists(pid):
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -54,8 +55,9 @@ def running() -> Iterator[tuple[subprocess.Popen[str], Path, list[psutil.Process
         yield launcher, folder, processes
         # The command outlives a killed launcher; it is in the launcher's own session.
         for one in psutil.process_iter():
-            if one.pid != launcher.pid and os.getsid(one.pid) == launcher.pid:
-                one.kill()
+            with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+                if one.pid != launcher.pid and os.getsid(one.pid) == launcher.pid:
+                    one.kill()
 
 
 @pytest.mark.parametrize("code", [0, 1, 42])

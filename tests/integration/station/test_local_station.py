@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
@@ -90,14 +91,20 @@ def test_broker_writes_every_change_and_never_forgets(station: LocalStation) -> 
 
 def test_servers_do_not_run_as_root(station: LocalStation) -> None:
     pids = [*station.pids("postgres"), *station.pids("valkey")]
+    users = []
+    for pid in pids:
+        with contextlib.suppress(psutil.NoSuchProcess):  # PostgreSQL's helpers come and go
+            users.append(psutil.Process(pid).uids().effective)
 
-    assert pids
-    assert all(psutil.Process(pid).uids().effective != 0 for pid in pids)
+    assert len(users) > 2
+    assert 0 not in users
 
 
 def test_passwords_are_in_no_command_line(station: LocalStation) -> None:
     for pid in (pid for one in station.states() for pid in station.pids(one.program)):
-        line = " ".join(psutil.Process(pid).cmdline())
+        line = ""
+        with contextlib.suppress(psutil.NoSuchProcess):  # PostgreSQL's helpers come and go
+            line = " ".join(psutil.Process(pid).cmdline())
         assert station.secrets.postgres not in line
         assert station.secrets.valkey not in line
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ import pytest
 
 from apps.station.local.controlling import notify_socket
 from apps.station.local.environment import inherited, with_our_python
+from apps.station.local.processes import is_alive
 from apps.station.local.programs import Program
 from apps.station.local.supervision import Supervision
 from apps.station.local.watching import Watch
@@ -68,10 +68,12 @@ def test_program_that_is_stopped_is_killed_and_started_again(supervision: Superv
     time.sleep(PATIENCE + 1)
     speaker, mute = pid_of(supervision, "speaker"), pid_of(supervision, "mute")
 
-    os.kill(speaker, signal.SIGSTOP)
+    stopped = psutil.Process(speaker)
+
+    stopped.suspend()
 
     await_that(lambda: pid_of(supervision, "speaker") not in (0, speaker))
-    assert not psutil.pid_exists(speaker) or psutil.Process(speaker).status() == "zombie"
+    assert not is_alive(stopped)
     assert pid_of(supervision, "mute") == mute  # it never spoke: nobody waits for it
 
 
