@@ -1,23 +1,35 @@
-"""Asking a provider about its domains within the account's rate limit, like every other call."""
+"""Asking a provider about its domains like every other call: at its slot, under its breaker."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from apps.campaigns.checking import DomainsUnknownError
-from apps.mail.clients import client_for, limiter_for
+from apps.mail.resend import ResendFailure
+from apps.mail.resend.trouble import report_call
+from apps.mail.sending import Door
 from apps.queues.limiting import Held
+from apps.queues.limiting.slots import HeldReason
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from apps.brands.models import ProviderAccount
+
+T = TypeVar("T")
 
 # An operator waits for the answer; a busy account at 2 requests a second has a slot by then.
 LONGEST_WAIT_SECONDS = 15.0
+_WHY = {
+    HeldReason.PACED: "all of the account's coming slots are taken",
+    HeldReason.FROZEN: "the provider told this account to wait",
+    HeldReason.BROKEN: "the provider fails, and the account's calls are held back",
+}
 
 
 class PacedDomains:
-    """The account's client, which waits for a slot of its limiter first."""
+    """The account's client, which waits for the breaker's permit and a slot of the limiter."""
 
     def __init__(self, account: ProviderAccount) -> None:
         self._account = account
@@ -25,12 +37,22 @@ class PacedDomains:
     def verified_domains(self) -> dict[str, str]:
         """Status by domain. Raises `DomainsUnknownError` and the client's `ResendFailure`s."""
         ends_at = time.monotonic() + LONGEST_WAIT_SECONDS
-        limiter = limiter_for(self._account)
-        while True:
-            slot = limiter.reserve()
-            if isinstance(slot, Held):
-                if time.monotonic() + slot.retry_in_s > ends_at:
-                    raise DomainsUnknownError(f"the account's rate limit is {slot.reason}")
-                time.sleep(slot.retry_in_s)
-            elif slot.wait():
-                return client_for(self._account).verified_domains()
+        door = Door.of(self._account)
+        with _granted(door.admit, ends_at) as permit:
+            while not _granted(door.limiter.reserve, ends_at).wait():
+                pass
+            try:
+                found = door.client.verified_domains()
+            except ResendFailure as failure:
+                report_call(permit, failure)
+                raise
+            report_call(permit, None)
+            return found
+
+
+def _granted(ask: Callable[[], T | Held], ends_at: float) -> T:
+    while isinstance(answer := ask(), Held):
+        if time.monotonic() + answer.retry_in_s > ends_at:
+            raise DomainsUnknownError(_WHY[answer.reason])
+        time.sleep(answer.retry_in_s)
+    return answer

@@ -1,12 +1,13 @@
-"""Calls of commands, in turn with everybody else's: at the account's pace, and tried again."""
+"""Calls of commands, in turn with everybody else's: under the account's breaker, at its pace."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-from apps.mail.clients import client_for, limiter_for
-from apps.mail.resend import Ambiguous, Reply, SurelyNotSent, Throttled
+from apps.mail.resend import Ambiguous, Reply, ResendFailure, SurelyNotSent, Throttled
+from apps.mail.resend.trouble import report_call
+from apps.mail.sending import Door
 from apps.queues.limiting import CallClass, Held
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from apps.brands.models import ProviderAccount
     from apps.mail.resend import ContactCalls
+    from apps.queues.breaking import Permit
 
 T = TypeVar("T")
 
@@ -26,8 +28,7 @@ class Asker:
     """Asks for one account, in the class of segments, so that mail is never held up by it."""
 
     def __init__(self, account: ProviderAccount) -> None:
-        self._calls = client_for(account).contacts
-        self._limiter = limiter_for(account)
+        self._door = Door.of(account)
 
     def ask(self, question: Callable[[ContactCalls], Reply[T]]) -> T:
         """The answer; what is no refusal is tried again. For calls that may be made twice.
@@ -35,25 +36,40 @@ class Asker:
         Raises the `ResendFailure` of the last try.
         """
         for left in reversed(range(TRIES)):
-            self._await_slot()
             try:
-                reply = question(self._calls)
+                reply = self._ask_once(question)
             except Throttled as failure:
                 if not left:
                     raise
-                self._limiter.freeze(failure.retry_after_s)
+                self._door.limiter.freeze(failure.retry_after_s)
             except (Ambiguous, SurelyNotSent):
                 if not left:
                     raise
                 time.sleep(PAUSE_SECONDS)
             else:
-                self._limiter.observe(reply.rate.limit)
+                self._door.limiter.observe(reply.rate.limit)
                 return reply.value
         raise AssertionError("the last try raises")
 
+    def _ask_once(self, question: Callable[[ContactCalls], Reply[T]]) -> Reply[T]:
+        with self._admitted() as permit:
+            self._await_slot()
+            try:
+                reply = question(self._door.client.contacts)
+            except ResendFailure as failure:
+                report_call(permit, failure)
+                raise
+            report_call(permit, None)
+            return reply
+
+    def _admitted(self) -> Permit:
+        while isinstance(answer := self._door.admit(), Held):
+            time.sleep(min(answer.retry_in_s, PAUSE_SECONDS))  # another's probe may end sooner
+        return answer
+
     def _await_slot(self) -> None:
         while True:
-            slot = self._limiter.reserve(SLOT_WAIT_MS, call_class=CallClass.SEGMENT)
+            slot = self._door.limiter.reserve(SLOT_WAIT_MS, call_class=CallClass.SEGMENT)
             if isinstance(slot, Held):
                 time.sleep(slot.retry_in_s)
             elif slot.wait():

@@ -12,11 +12,14 @@ from django.core.cache import caches
 from django.core.management import CommandError, call_command
 
 from apps.mail import clients
+from apps.mail.resend import Ambiguous, RateLimit, Reply
+from apps.mail.resend.errors import CallFacts
 from apps.newsletter.models import SegmentSync, SegmentWish
-from apps.newsletter.segments import drift, syncing
+from apps.newsletter.segments import asking, drift, syncing
 from apps.newsletter.segments.asking import Asker
 from apps.newsletter.segments.backfilling import backfill
 from apps.newsletter.segments.soak import rehearsal
+from apps.queues.breaking import Phase
 from apps.sandbox.handle import ResendSandbox
 from tests.integration.newsletter.segment_house import SegmentHouse, operations
 from tests.integration.sandbox.talking import KEY, call
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_django import Settings
+
+    from apps.mail.resend import ContactCalls
 
 pytestmark = pytest.mark.django_db
 
@@ -149,6 +154,26 @@ def test_backfill_hands_everybody_over_in_files_and_goes_on(house: SegmentHouse)
     assert [house.members_of(contact) for contact in contacts] == [{"gold"}] * 3 + [set()] * 2
     assert operations(house.told("import")) == ["import"] * 3
     assert sync(house, "--dry-run")[0]["drifted"] == 0
+
+
+def test_calls_of_commands_open_the_breaker_and_wait_for_it(
+    house: SegmentHouse, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.BREAKER_RUN, settings.BREAKER_HOLD_SECONDS = 3, 0.2
+    monkeypatch.setattr(asking, "PAUSE_SECONDS", 0.05)
+    account = house.sender.account
+    seen: list[Phase] = []
+
+    def question(calls: ContactCalls) -> Reply[str]:
+        seen.append(clients.breaker_for(account).look().phase)
+        if len(seen) < 4:
+            raise Ambiguous(CallFacts(name="internal_server_error", status=500))
+        return Reply("well", 200, RateLimit(), 1.0)
+
+    assert Asker(account).ask(question) == "well"
+
+    assert seen == [Phase.CLOSED] * 3 + [Phase.PROBING]
+    assert clients.breaker_for(account).look().phase is Phase.CLOSED
 
 
 def test_backfill_in_a_dry_run_asks_nobody(house: SegmentHouse) -> None:
