@@ -47,9 +47,9 @@ class ClaimedBatch:
 # A recovered call goes before new work: its recipients have waited longest. So does a batch whose
 # worker died before it called, or that is tried again: behind all of a large mailing it would wait
 # for an hour. Among running mailings the order is by chance, so that a large one does not starve
-# the others. The lateral
-# look-up keeps the planned batches of paused mailings out of the scan. MATERIALIZED is what makes
-# it one batch: as a mere subquery, a join may run it once per row and claim everything due.
+# the others. The lateral look-up keeps the planned batches of paused mailings out of the scan.
+# MATERIALIZED is what makes it one batch: as a mere subquery, a join may run it once per row and
+# claim everything due.
 _CLAIM = """
 WITH due AS MATERIALIZED (
         SELECT id FROM (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from apps.contacts.eligibility import SkipReason
 from apps.mail.models import Message
+from apps.queues.poison import KILLED_ITS_WORKER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +37,7 @@ _FAILED = {
     "template": ReasonWords("the template fails with this person's data", retry=False),
     "throttled": ReasonWords("the provider kept asking us to slow down"),
     "unreachable": ReasonWords("the provider could not be reached"),
-    "killed_its_worker": ReasonWords("composing it ended its worker each time", retry=False),
+    KILLED_ITS_WORKER: ReasonWords("composing it ended its worker each time", retry=False),
     "not_sent": ReasonWords("looked up at the provider: not sent"),
 }
 _UNKNOWN = {

@@ -44,7 +44,7 @@ class TextFigure(models.Model):
 
 
 class TextDayDue(models.Model):
-    """A day whose texts changed otherwise than by a chunk: corrected, imported, restored."""
+    """A day whose texts changed otherwise than by a chunk: corrected or imported."""
 
     local_day = models.DateField(primary_key=True)
     since = models.DateTimeField(db_default=Now())
