@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from tests.file_scheduling import FileScheduling
 from tests.servers import insist_on_own_servers
 
 COMMITTING_FIXTURES = frozenset(
@@ -28,21 +31,27 @@ PACED = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what runs alone, and puts last what must not come before others (`tests.__main__`).
+    """Marks what runs alone, and brings the others into an order (`tests.__main__`).
 
-    Tests that commit empty every table behind them, rows that migrations made included: in a
-    process that has run one of them, only such follow. Stations, which take long, come with them.
+    Stations come first, as they take longest. Tests that commit come last: they empty every table
+    behind them, rows that migrations made included, so that in a process that has run one of them
+    only such may follow.
     """
-    late = []
     for item in items:
-        file = item.nodeid.partition("::")[0]
-        is_late = _commits(item) or item.get_closest_marker("slow") is not None
         if item.nodeid.startswith(PACED):
             item.add_marker("alone")
-        else:
-            item.add_marker(pytest.mark.xdist_group(f"{file}, late" if is_late else file))
-        late.append(is_late)
-    items[:] = [one for _, one in sorted(zip(late, items, strict=True), key=lambda two: two[0])]
+    items.sort(key=_turn)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling:
+    return FileScheduling(config, log)
+
+
+def _turn(item: pytest.Item) -> int:
+    if _commits(item):
+        return 2
+    return 0 if item.get_closest_marker("slow") else 1
 
 
 def _commits(item: pytest.Item) -> bool:
