@@ -6,19 +6,18 @@ In place of pytest-xdist's `loadgroup`, whose groups pytest 9.2 no longer sees.
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xdist.scheduler import LoadScopeScheduling
 
 if TYPE_CHECKING:
     import pytest
-    from xdist.remote import Producer
 
 
-class FileScheduling(LoadScopeScheduling):
+class FileScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist tells no types
     """A row of tests of one file is a unit; a file whose tests stand in two places has two."""
 
-    def __init__(self, config: pytest.Config, log: Producer | None = None) -> None:
+    def __init__(self, config: pytest.Config, log: Any = None) -> None:
         super().__init__(config, log)
         self._units: dict[str, str] = {}
 

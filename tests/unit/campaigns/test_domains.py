@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from apps.brands.models import ProviderAccount
-from apps.campaigns import domains
 from apps.campaigns.checking import DomainsUnknownError
 from apps.campaigns.domains import PacedDomains
 from apps.mail.resend import ResendClient
 from apps.mail.resend.errors import Ambiguous, CallFacts, Throttled
+from apps.mail.sending import Door
 from apps.queues.breaking import Permit
 from apps.queues.limiting import Held
 from apps.queues.limiting.slots import HeldReason
@@ -62,7 +62,7 @@ class FakeDoor:
 
 
 def paced(monkeypatch: pytest.MonkeyPatch, door: FakeDoor) -> PacedDomains:
-    monkeypatch.setattr(domains.Door, "of", lambda _: door)
+    monkeypatch.setattr(Door, "of", lambda _: door)
     return PacedDomains(ProviderAccount(name="main"))
 
 
