@@ -18,7 +18,7 @@ from apps.newsletter.pulse import storing, taking
 from tests.factories.mail import MailingFactory
 
 MAILS = 10
-_AROUND = ("BEGIN", "COMMIT")
+_AROUND = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")
 CALL = 5_000
 
 # Everybody got ten mails and read some of them; one of five clicked in one.
@@ -87,7 +87,8 @@ def _run(brand_id: int) -> dict[str, Any]:
             break
         if page.contacts:
             statements = max(
-                statements, sum(one["sql"] not in _AROUND for one in caught.captured_queries)
+                statements,
+                sum(not one["sql"].startswith(_AROUND) for one in caught.captured_queries),
             )
     seconds = time.perf_counter() - started
     done = Recomputation.objects.get(pk=run.pk)
