@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from apps.mail.resend import Ambiguous, Reply, ResendFailure, SurelyNotSent, Throttled
 from apps.mail.resend.trouble import report_call
-from apps.mail.sending import Door
 from apps.queues.limiting import CallClass, Held
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from apps.brands.models import ProviderAccount
-    from apps.mail.resend import ContactCalls
+    from apps.mail.resend import ContactCalls, MembersPage
+    from apps.mail.sending import Door
     from apps.queues.breaking import Permit
 
 T = TypeVar("T")
@@ -25,10 +25,10 @@ SLOT_WAIT_MS = 2_000
 
 
 class Asker:
-    """Asks for one account, in the class of segments, so that mail is never held up by it."""
+    """Asks through an account's door, in the class of segments: mail is never held up by it."""
 
-    def __init__(self, account: ProviderAccount) -> None:
-        self._door = Door.of(account)
+    def __init__(self, door: Door) -> None:
+        self._door = door
 
     def ask(self, question: Callable[[ContactCalls], Reply[T]]) -> T:
         """The answer; what is no refusal is tried again. For calls that may be made twice.
@@ -50,6 +50,16 @@ class Asker:
                 self._door.limiter.observe(reply.rate.limit)
                 return reply.value
         raise AssertionError("the last try raises")
+
+    def member_pages(self, segment_id: str, *, after: str = "") -> Iterator[MembersPage]:
+        """The members of a segment, those behind the contact `after`; no page is empty."""
+        while True:
+            page = self.ask(partial(_members, segment_id, after))
+            if page.members:
+                yield page
+            if not page.has_more:
+                return
+            after = page.members[-1].id
 
     def _ask_once(self, question: Callable[[ContactCalls], Reply[T]]) -> Reply[T]:
         with self._admitted() as permit:
@@ -74,3 +84,7 @@ class Asker:
                 time.sleep(slot.retry_in_s)
             elif slot.wait():
                 return
+
+
+def _members(segment_id: str, after: str, calls: ContactCalls) -> Reply[MembersPage]:
+    return calls.members(segment_id, after=after)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection, transaction
 
+from apps.mail.sending import Door
 from apps.newsletter.models import SegmentSync
 from apps.newsletter.segments.asking import Asker
 from apps.newsletter.segments.errors import ImportFailedError
@@ -98,7 +99,7 @@ def backfill(
     if dry_run:
         return HandedIn(everybody, 0, {})
     run = start(brand, account, SegmentSync.Kind.BACKFILL)
-    asker = asker or Asker(account)
+    asker = asker or Asker(Door.of(account))
     counts = Counter[str](run.counts)
     first = int(run.position.get("segment", 0))
     for number, segment_id in enumerate(segments[first:], start=first):

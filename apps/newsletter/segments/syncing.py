@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 
 from apps.contacts.addresses import normalise
 from apps.contacts.errors import InvalidAddressError
+from apps.mail.sending import Door
 from apps.newsletter.models import ManagedSegment, SegmentSync, Tier
 from apps.newsletter.segments.asking import Asker
 from apps.newsletter.segments.errors import NoAccountError
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from apps.brands.models import Brand, ProviderAccount
-    from apps.mail.resend import ContactCalls, Reply
-    from apps.mail.resend.contacts import Member, MembersPage
+    from apps.mail.resend.contacts import Member
 
 PAGE = 10_000
 
@@ -62,13 +62,13 @@ def compare(*, brand: Brand, asker: Asker | None = None, tell: Callable[[int, in
     """
     account = account_of(brand)
     run = start(brand, account, SegmentSync.Kind.COMPARE)
-    asker = asker or Asker(account)
+    asker = asker or Asker(Door.of(account))
     segments = managed_segments(brand, account)
     counts = Counter[str](run.counts)
     first = int(run.position.get("segment", 0))
     for number, segment_id in enumerate(segments[first:], start=first):
         after = str(run.position.get("after", "")) if number == first else ""
-        for page in _pages(asker, segment_id, after):
+        for page in asker.member_pages(segment_id, after=after):
             with transaction.atomic():
                 known = _note_members(run, segment_id, page.members)
                 counts["members"] += len(page.members)
@@ -95,20 +95,6 @@ def start(brand: Brand, account: ProviderAccount, kind: SegmentSync.Kind) -> Seg
 
 def finish(run: SegmentSync) -> None:
     SegmentSync.objects.filter(pk=run.pk).update(finished_at=Now())
-
-
-def _pages(asker: Asker, segment_id: str, after: str) -> Iterable[MembersPage]:
-    while True:
-        page = asker.ask(_question(segment_id, after))
-        if page.members:
-            yield page
-        if not page.has_more:
-            return
-        after = page.members[-1].id
-
-
-def _question(segment_id: str, after: str) -> Callable[[ContactCalls], Reply[MembersPage]]:
-    return lambda calls: calls.members(segment_id, after=after)
 
 
 _NOTE_MEMBERS = """

@@ -14,6 +14,7 @@ from django.core.management import CommandError, call_command
 from apps.mail import clients
 from apps.mail.resend import Ambiguous, RateLimit, Reply
 from apps.mail.resend.errors import CallFacts
+from apps.mail.sending import Door
 from apps.newsletter.models import SegmentSync, SegmentWish
 from apps.newsletter.segments import asking, drift, syncing
 from apps.newsletter.segments.asking import Asker
@@ -139,7 +140,7 @@ def test_backfill_hands_everybody_over_in_files_and_goes_on(house: SegmentHouse)
         house.wish(contact, "gold")
     SegmentWish.objects.update(state="idle", done_version=1)
     house.contact(status="unsubscribed")
-    asker = Asker(house.sender.account)
+    asker = Asker(Door.of(house.sender.account))
 
     def stop(done: int, _: int) -> None:
         if done == 2:
@@ -170,7 +171,7 @@ def test_calls_of_commands_open_the_breaker_and_wait_for_it(
             raise Ambiguous(CallFacts(name="internal_server_error", status=500))
         return Reply("well", 200, RateLimit(), 1.0)
 
-    assert Asker(account).ask(question) == "well"
+    assert Asker(Door.of(account)).ask(question) == "well"
 
     assert seen == [Phase.CLOSED] * 3 + [Phase.PROBING]
     assert clients.breaker_for(account).look().phase is Phase.CLOSED
@@ -226,6 +227,20 @@ def test_soak_passes_where_all_agrees_and_writes_its_figures(tmp_path: Path) -> 
     rows = list(csv.DictReader((tmp_path / "soak.csv").open()))
     assert len(rows) == 10
     assert all(row["wanted"] == row["logged"] == row["membership"] for row in rows)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_soak_keeps_the_provider_s_limit_to_the_end(house: SegmentHouse) -> None:
+    house.sandbox.configure(rate_limit=5)
+    out = io.StringIO()
+
+    call_command(
+        "soak_segments", "--account", house.sender.account.name, "--signups", "4",
+        "--subscribe-p95-ms", "0", stdout=out, stderr=io.StringIO(),
+    )  # fmt: skip
+
+    assert out.getvalue().endswith("passed\n")
+    assert {one.status for one in house.sandbox.requests()} == {200, 201}
 
 
 @pytest.mark.django_db(transaction=True)

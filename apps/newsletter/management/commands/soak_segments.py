@@ -18,6 +18,7 @@ from rich.progress import Progress
 
 from apps.mail.errors import MailError
 from apps.mail.sending import Door
+from apps.newsletter.segments.asking import Asker
 from apps.newsletter.segments.soak.judging import Report, Row, judge
 from apps.newsletter.segments.soak.rehearsal import Rehearsal
 from apps.newsletter.segments.soak.running import Plan, play
@@ -94,7 +95,7 @@ class Command(BaseCommand):
                 progress.update(bar, completed=settled, total=number)
 
             played = play(stage, plan, door, tell)
-        return judge(stage, plan, played, door.client.contacts)
+        return judge(stage, plan, played, Asker(door))
 
     def _print(self, report: Report) -> None:
         for name, value in report.figures.items():

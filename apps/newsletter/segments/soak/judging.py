@@ -11,7 +11,7 @@ from apps.newsletter.models import SegmentPass, SegmentWish
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from apps.mail.resend import ContactCalls
+    from apps.newsletter.segments.asking import Asker
     from apps.newsletter.segments.soak.running import Person, Plan, Played
     from apps.newsletter.segments.soak.stage import Stage
 
@@ -52,25 +52,21 @@ class Report:
         return {"passed": self.passed, "failures": self.failures, **self.figures, "people": people}
 
 
-def judge(stage: Stage, plan: Plan, played: Played, calls: ContactCalls) -> Report:
+def judge(stage: Stage, plan: Plan, played: Played, asker: Asker) -> Report:
     """Asks the provider for the final membership, and compares it with wish and log."""
-    there = _memberships(stage, calls)
+    there = _memberships(stage, asker)
     rows = [_row(stage, person, there) for person in played.people]
     figures = _figures(rows, played)
     return Report(figures, rows, _failures(rows, figures, plan, played))
 
 
-def _memberships(stage: Stage, calls: ContactCalls) -> Mapping[str, set[str]]:
+def _memberships(stage: Stage, asker: Asker) -> Mapping[str, set[str]]:
     """The soak's segments by address."""
     found: dict[str, set[str]] = {}
     for segment_id in stage.segments.values():
-        after, has_more = "", True
-        while has_more:
-            page = calls.members(segment_id, after=after).value
+        for page in asker.member_pages(segment_id):
             for member in page.members:
                 found.setdefault(member.email, set()).add(segment_id)
-            has_more = page.has_more
-            after = page.members[-1].id if page.members else ""
     return found
 
 

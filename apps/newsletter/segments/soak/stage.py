@@ -106,7 +106,6 @@ def _segments_there(account: ProviderAccount) -> dict[str, str]:
 
 def _create_segment(account: ProviderAccount, name: str) -> str:
     slot = limiter_for(account).reserve(5_000, call_class=CallClass.SINGLE)
-    if isinstance(slot, Held):
+    if isinstance(slot, Held) or not slot.wait():
         raise SoakError("The account's limiter has no slot to make segments with: try again later.")
-    slot.wait()
     return client_for(account).contacts.create_segment(name).value
