@@ -47,7 +47,8 @@ class Mark:
 
 
 # `calling_at` differs by a microsecond between calls of one statement: so the number of requests
-# can be told from the log (see `evidence`).
+# can be told from the log (see `evidence`). Arrays travel in their binary form (%b), which takes a
+# third of the time to write.
 _RECORD = f"""
 WITH settled AS (
     UPDATE sms_senttext text
@@ -55,10 +56,10 @@ WITH settled AS (
            settled_at = CASE WHEN given.state <> 'reserved' THEN statement_timestamp() END,
            sent_at = CASE WHEN given.state = 'sent' THEN statement_timestamp() END,
            calling_at = CASE WHEN given.state <> 'reserved' THEN text.calling_at END
-      FROM unnest(%(days)s::date[], %(ids)s::bigint[], %(fences)s::int[], %(states)s::text[],
-                  %(reasons)s::text[], %(details)s::text[])
+      FROM unnest(%(days)b::date[], %(ids)b::bigint[], %(fences)b::int[], %(states)b::text[],
+                  %(reasons)b::text[], %(details)b::text[])
            AS given (local_day, id, fence, state, reason, detail)
-     WHERE text.local_day = ANY (%(all_days)s::date[])
+     WHERE text.local_day = ANY (%(all_days)b::date[])
        AND text.local_day = given.local_day AND text.id = given.id
        AND (text.state = 'calling' AND text.fence = given.fence
          -- The answer came after the lease: it tells what the reaper could not know.
@@ -68,7 +69,7 @@ WITH settled AS (
 ), held AS (
     UPDATE sms_textchunk chunk
        SET due_at = statement_timestamp() + make_interval(secs => %(lease)s)
-      FROM unnest(%(held)s::bigint[], %(held_fences)s::int[]) AS given (id, fence)
+      FROM unnest(%(held)b::bigint[], %(held_fences)b::int[]) AS given (id, fence)
      WHERE chunk.id = given.id AND chunk.fence = given.fence AND chunk.state = 'working'
        AND {sending_on_sql("chunk.brand_id")}
     RETURNING chunk.id, chunk.fence, chunk.local_day
@@ -76,10 +77,10 @@ WITH settled AS (
     UPDATE sms_senttext text
        SET state = 'calling', fence = held.fence, segments = given.segments,
            calling_at = statement_timestamp() + make_interval(secs => given.call * 0.000001)
-      FROM unnest(%(marks)s::bigint[], %(mark_chunks)s::bigint[], %(mark_calls)s::int[],
-                  %(mark_segments)s::int[]) AS given (id, chunk_id, call, segments)
+      FROM unnest(%(marks)b::bigint[], %(mark_chunks)b::bigint[], %(mark_calls)b::int[],
+                  %(mark_segments)b::int[]) AS given (id, chunk_id, call, segments)
       JOIN held ON held.id = given.chunk_id
-     WHERE text.local_day = ANY (%(all_days)s::date[])
+     WHERE text.local_day = ANY (%(all_days)b::date[])
        AND text.local_day = held.local_day AND text.id = given.id
        -- Or marked by this very statement, when it was tried before and its answer got lost.
        AND (text.state = 'reserved' OR text.state = 'calling' AND text.fence = held.fence)
@@ -90,8 +91,8 @@ WITH settled AS (
            done_at = CASE WHEN given.wait IS NULL THEN statement_timestamp() END,
            due_at = statement_timestamp() + make_interval(secs => coalesce(given.wait, 0)),
            attempts = chunk.attempts + given.failed::int
-      FROM unnest(%(ended)s::bigint[], %(ended_fences)s::int[], %(ended_waits)s::float[],
-                  %(ended_failed)s::bool[]) AS given (id, fence, wait, failed)
+      FROM unnest(%(ended)b::bigint[], %(ended_fences)b::int[], %(ended_waits)b::float[],
+                  %(ended_failed)b::bool[]) AS given (id, fence, wait, failed)
      WHERE chunk.id = given.id AND chunk.fence = given.fence AND chunk.state = 'working'
 )
 SELECT id FROM marked
