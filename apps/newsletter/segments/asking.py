@@ -13,7 +13,8 @@ from apps.queues.limiting import CallClass, Held
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from apps.mail.resend import ContactCalls, MembersPage
+    from apps.mail.resend import ContactCalls
+    from apps.mail.resend.contacts import MembersPage
     from apps.mail.sending import Door
     from apps.queues.breaking import Permit
 
