@@ -105,7 +105,8 @@ def _segments_there(account: ProviderAccount) -> dict[str, str]:
 
 
 def _create_segment(account: ProviderAccount, name: str) -> str:
-    slot = limiter_for(account).reserve(5_000, call_class=CallClass.SINGLE)
-    if isinstance(slot, Held) or not slot.wait():
-        raise SoakError("The account's limiter has no slot to make segments with: try again later.")
-    return client_for(account).contacts.create_segment(name).value
+    limiter = limiter_for(account)
+    while not isinstance(slot := limiter.reserve(5_000, call_class=CallClass.SINGLE), Held):
+        if slot.wait():
+            return client_for(account).contacts.create_segment(name).value
+    raise SoakError("The account's limiter has no slot to make segments with: try again later.")
