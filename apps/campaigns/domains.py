@@ -6,8 +6,7 @@ import time
 from typing import TYPE_CHECKING, TypeVar
 
 from apps.campaigns.checking import DomainsUnknownError
-from apps.mail.resend import ResendFailure
-from apps.mail.resend.trouble import report_call
+from apps.mail.resend.trouble import reporting
 from apps.mail.sending import Door
 from apps.queues.limiting import Held
 from apps.queues.limiting.slots import HeldReason
@@ -41,13 +40,8 @@ class PacedDomains:
         with _granted(door.admit, ends_at) as permit:
             while not _granted(door.limiter.reserve, ends_at).wait():
                 pass
-            try:
-                found = door.client.verified_domains()
-            except ResendFailure as failure:
-                report_call(permit, failure)
-                raise
-            report_call(permit, None)
-            return found
+            with reporting(permit):
+                return door.client.verified_domains()
 
 
 def _granted(ask: Callable[[], T | Held], ends_at: float) -> T:

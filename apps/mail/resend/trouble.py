@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from apps.mail.resend.errors import (
@@ -14,6 +15,8 @@ from apps.mail.resend.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from apps.queues.breaking import Permit
 
 _CLIENT_ERRORS = range(400, 500)
@@ -32,6 +35,17 @@ def report_call(permit: Permit, failure: ResendFailure | None) -> None:
         permit.failed()
     else:
         permit.succeeded()
+
+
+@contextmanager
+def reporting(permit: Permit) -> Iterator[None]:
+    """For a call that is all of the block: its end is told, and a failure goes on."""
+    try:
+        yield
+    except ResendFailure as failure:
+        report_call(permit, failure)
+        raise
+    report_call(permit, None)
 
 
 def is_missed_slot(failure: ResendFailure | None) -> bool:

@@ -1,4 +1,4 @@
-"""Calls of commands, in turn with everybody else's: under the account's breaker, at its pace."""
+"""Calls of commands at the account's pace, under its breaker like everybody's; tried again."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from apps.mail.resend import Ambiguous, Reply, ResendFailure, SurelyNotSent, Throttled
-from apps.mail.resend.trouble import report_call
+from apps.mail.resend import Ambiguous, Reply, SurelyNotSent, Throttled
+from apps.mail.resend.trouble import reporting
 from apps.queues.limiting import CallClass, Held
 
 if TYPE_CHECKING:
@@ -65,13 +65,8 @@ class Asker:
     def _ask_once(self, question: Callable[[ContactCalls], Reply[T]]) -> Reply[T]:
         with self._admitted() as permit:
             self._await_slot()
-            try:
-                reply = question(self._door.client.contacts)
-            except ResendFailure as failure:
-                report_call(permit, failure)
-                raise
-            report_call(permit, None)
-            return reply
+            with reporting(permit):
+                return question(self._door.client.contacts)
 
     def _admitted(self) -> Permit:
         while isinstance(answer := self._door.admit(), Held):
