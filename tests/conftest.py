@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from tests.file_scheduling import FileScheduling
 from tests.servers import insist_on_own_servers
@@ -41,6 +43,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.nodeid.startswith(PACED):
             item.add_marker("alone")
     items.sort(key=_turn)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _empty_broker() -> None:
+    """No file finds what another counted, froze or held: which ran before it is chance."""
+    Redis.from_url(os.environ["REDIS_URL"]).flushall()
 
 
 @pytest.hookimpl(optionalhook=True)

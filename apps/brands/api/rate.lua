@@ -4,10 +4,15 @@
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
-local full = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now)
+local kept = tonumber(redis.call('GET', KEYS[1]) or 0)
+-- Never emptier than empty: what was counted under stricter numbers must not outlive them.
+local full = math.min(math.max(kept, now), now + burst * interval)
 local due = full + interval
 local wait = due - burst * interval - now
 if wait > 0 then
+  if kept > full then
+    redis.call('SET', KEYS[1], string.format('%.0f', full), 'PX', math.ceil((full - now) / 1000) + 1000)
+  end
   return {0, 0, math.ceil(wait), math.ceil(full - now)}
 end
 redis.call('SET', KEYS[1], string.format('%.0f', due), 'PX', math.ceil((due - now) / 1000) + 1000)

@@ -78,7 +78,7 @@ class OwnBuckets:
     def take(self, bucket: str, allowance: Allowance) -> tuple[int, int, int, int]:
         now = self.clock() * MICROS
         interval, room = allowance.interval_us, allowance.burst * allowance.interval_us
-        full = max(self._full_at.get(bucket, 0.0), now)
+        full = self._full_at[bucket] = min(max(self._full_at.get(bucket, 0.0), now), now + room)
         due = full + interval
         if len(self._full_at) > MOST_OWN_BUCKETS:
             self._full_at = {one: at for one, at in self._full_at.items() if at > now}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -79,6 +80,22 @@ class TestBucket:
         later = [own.take("x", allowance)[0] for _ in range(2)]
 
         assert (taken, later) == ([1, 1, 0], [1, 0])
+
+    def test_raised_limit_counts_at_once(self, settings: Any) -> None:
+        strict, generous = Allowance(per_second=0.001, burst=2), Allowance(per_second=50, burst=1)
+        now = [0.0]
+        own = OwnBuckets(clock=lambda: now[0])
+        shared = KeyThrottle(Redis.from_url(settings.REDIS_URL), own=OwnBuckets())
+        for _ in range(3):  # whoever went on would wait for a quarter of an hour
+            own.take("x", strict)
+            shared.take("test:raised", strict)
+
+        first = [own.take("x", generous)[0], shared.take("test:raised", generous).granted]
+        now[0] = 0.05
+        time.sleep(0.05)
+        second = [own.take("x", generous)[0], shared.take("test:raised", generous).granted]
+
+        assert (first, second) == ([0, False], [1, True])
 
     def test_broker_that_is_away_is_not_asked_every_time(self) -> None:
         throttle = KeyThrottle(

@@ -108,5 +108,8 @@ def _create_segment(account: ProviderAccount, name: str) -> str:
     limiter = limiter_for(account)
     while not isinstance(slot := limiter.reserve(5_000, call_class=CallClass.SINGLE), Held):
         if slot.wait():
-            return client_for(account).contacts.create_segment(name).value
+            reply = client_for(account).contacts.create_segment(name)
+            rate = reply.rate
+            limiter.observe(rate.limit, remaining=rate.remaining, reset_s=rate.reset_s)
+            return reply.value
     raise SoakError("The account's limiter has no slot to make segments with: try again later.")
