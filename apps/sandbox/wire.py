@@ -12,7 +12,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import cast
@@ -21,6 +21,8 @@ from urllib.parse import unquote
 import httptools
 
 MAX_BODY_BYTES = 48 * 1024 * 1024
+_REPEATED_BYTES = 64
+"""Answers up to this long are mostly the same few: what they look like is kept."""
 _LINGER_RESET = struct.pack("ii", 1, 0)
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
@@ -30,16 +32,27 @@ def _header_name(name: bytes) -> str:
     return name.decode("latin-1").lower()
 
 
+@lru_cache(maxsize=256)
+def _path_and_query(url: bytes) -> tuple[str, str]:
+    path, _, query = url.decode("latin-1").partition("?")
+    return path, query
+
+
 @dataclass(slots=True)
 class Request:
-    """One complete request; header names are lower case, `path` is still percent-encoded."""
+    """One complete request; `path` is still percent-encoded."""
 
     method: str
     path: str
     query: str
-    headers: dict[str, str]
+    raw_headers: list[tuple[bytes, bytes]]
     body: bytes
     keep_alive: bool
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """By name in lower case; made anew each time, as many requests are never asked for it."""
+        return {_header_name(name): value.decode("latin-1") for name, value in self.raw_headers}
 
     @property
     def segments(self) -> list[str]:
@@ -55,6 +68,11 @@ class Response:
     content_type: str = "application/json; charset=utf-8"
 
     def encode(self, *, keep_alive: bool) -> bytes:
+        if len(self.body) <= _REPEATED_BYTES:
+            return _encoded_once(self, keep_alive)
+        return self.encode_anew(keep_alive=keep_alive)
+
+    def encode_anew(self, *, keep_alive: bool) -> bytes:
         return self.head(f"content-length: {len(self.body)}", keep_alive=keep_alive) + self.body
 
     def head(self, framing: str, *, keep_alive: bool) -> bytes:
@@ -68,6 +86,11 @@ class Response:
         if not keep_alive:
             lines.append("connection: close")
         return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
+
+
+@lru_cache(maxsize=256)
+def _encoded_once(response: Response, keep_alive: bool) -> bytes:  # noqa: FBT001 - a cache's key
+    return response.encode_anew(keep_alive=keep_alive)
 
 
 class Exchange:
@@ -137,16 +160,6 @@ def _framed(pieces: Iterator[bytes]) -> Iterator[bytes]:
     yield b"0\r\n\r\n"
 
 
-@dataclass(slots=True)
-class _Draft:
-    """A request whose bytes are still coming in."""
-
-    url: bytes = b""
-    headers: dict[str, str] = field(default_factory=dict)
-    chunks: list[bytes] = field(default_factory=list)
-    size: int = 0
-
-
 class Connection(asyncio.Protocol):
     """One client connection; requests on it are answered one after the other."""
 
@@ -156,7 +169,7 @@ class Connection(asyncio.Protocol):
         self._connections = connections
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpRequestParser(self)
-        self._draft = _Draft()
+        self.on_message_begin()
         self._waiting: deque[Request] = deque()
         self._busy = False
         self._transport: asyncio.Transport | None = None
@@ -194,42 +207,45 @@ class Connection(asyncio.Protocol):
     # What the parser calls.
 
     def on_message_begin(self) -> None:
-        self._draft = _Draft()
+        self._url = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._chunks: list[bytes] = []
+        self._size = 0
 
     def on_url(self, url: bytes) -> None:
-        self._draft.url += url
+        self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._draft.headers[_header_name(name)] = value.decode("latin-1")
+        self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        if self._draft.headers.get("expect", "").lower() == "100-continue":
-            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        for name, value in self._headers:
+            if name.lower() == b"expect" and value.lower() == b"100-continue":
+                self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
-        draft = self._draft
-        draft.size += len(body)
-        if draft.size > MAX_BODY_BYTES:
+        self._size += len(body)
+        if self._size > MAX_BODY_BYTES:
             self._refuse(413, b"the body is larger than 48 MB")
         else:
-            draft.chunks.append(body)
+            self._chunks.append(body)
 
     def on_message_complete(self) -> None:
         if self._transport is None or self._transport.is_closing():
             return
-        self._waiting.append(self._complete(self._draft))
+        self._waiting.append(self._complete())
         if not self._busy:
             self._next()
 
-    def _complete(self, draft: _Draft) -> Request:
-        path, _, query = draft.url.decode("latin-1").partition("?")
+    def _complete(self) -> Request:
+        path, query = _path_and_query(self._url)
         return Request(
-            method=self._parser.get_method().decode("ascii"),
-            path=path,
-            query=query,
-            headers=draft.headers,
-            body=draft.chunks[0] if len(draft.chunks) == 1 else b"".join(draft.chunks),
-            keep_alive=self._parser.should_keep_alive(),
+            self._parser.get_method().decode("ascii"),
+            path,
+            query,
+            self._headers,
+            b"".join(self._chunks),
+            self._parser.should_keep_alive(),
         )
 
     def _next(self) -> None:

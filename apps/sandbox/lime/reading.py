@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 MAX_TEXTS = 1000
 _TRUE = frozenset({"true", "1", "yes"})
-# Nearly all requests for one text look like this. Read this way they cost a third of what a parser
-# takes, and whatever looks different (entities, attributes, other alphabets) goes to the parser.
+# Nearly all requests look like this. Read this way they cost a third of what a parser takes, and
+# whatever looks different (entities, attributes, other alphabets) goes to the parser.
 _PLAIN_BYTES = 2048
 _PLAIN_XML = re.compile(
     rb"(?:<\?xml[^<>]*\?>\s*)?<Data>"
@@ -35,6 +35,11 @@ _PLAIN_XML = re.compile(
     rb"</Data>\s*"
 )
 _LEAF = re.compile(r"<(\w+)>([^<]*)</\1>")
+# Nearly all for one text to one number differ in these two alone: the rest is read once.
+_ONE_TEXT = re.compile(
+    rb"(<Data>[^&]*?)<Message>([ -%'-;=-~]*)</Message>"
+    rb"<Mobiles><Mobile>(\+?[0-9]+)</Mobile></Mobiles>([^&]*</Data>)"
+)
 
 
 @dataclass(slots=True)
@@ -74,6 +79,8 @@ def read_single(request: Request) -> Sending:
 
     Raises LimeError where the body cannot be read.
     """
+    if (plain := _read_plain(request)) is not None:
+        return plain
     query = query_fields(request.query)
     fields: Mapping[str, list[Any]] = _fields(request) if request.body else query
     sending = _sending(fields, query, bulk=False)
@@ -87,6 +94,31 @@ def read_single(request: Request) -> Sending:
         sending.problem = LimeError(NUMBER_ERROR, f"At most {MAX_TEXTS} mobile numbers")
     sending.texts = [(mobile, message) for mobile in mobiles]
     return sending
+
+
+def _read_plain(request: Request) -> Sending | None:
+    """One text to one number, where it is written as it nearly always is."""
+    if len(request.body) > _PLAIN_BYTES or (found := _ONE_TEXT.fullmatch(request.body)) is None:
+        return None
+    before, message, mobile, after = found.groups()
+    around = _around(before + after, request.query)
+    if around is None or not message.strip():
+        return None
+    texts = [(mobile.decode(), message.decode())]
+    return Sending(
+        around.user, around.api_id, texts, around.shortcode, around.json, around.sync, bulk=False
+    )
+
+
+@lru_cache(maxsize=256)
+def _around(body: bytes, query: str) -> Sending | None:
+    """What requests say besides text and number; None where they name another of these."""
+    if not _PLAIN_XML.fullmatch(body):
+        return None
+    fields = _plain_fields(body)
+    if not fields.keys().isdisjoint({"message", "mobile", "mobiles"}):
+        return None
+    return _sending(fields, query_fields(query), bulk=False)
 
 
 def read_bulk(request: Request) -> Sending:

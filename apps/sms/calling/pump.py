@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 import structlog
@@ -27,6 +26,7 @@ from apps.queues.watchdog import progress
 from apps.sms.calling.calls import calls_of, prepare
 from apps.sms.calling.claiming import claim_chunk
 from apps.sms.calling.doubts import UNREACHABLE
+from apps.sms.calling.inbox import Inbox
 from apps.sms.calling.recording import Mark, Outcome, record
 from apps.sms.calling.standing import Standing
 from apps.sms.lime import CallNotes, Kind
@@ -77,7 +77,7 @@ class Pump:
         self._on_account_refused = on_account_refused
         self._on_chunk_ended = on_chunk_ended
         self._clock = clock
-        self._inbox: SimpleQueue[tuple[Call, Reply]] = SimpleQueue()
+        self._inbox: Inbox[tuple[Call, Reply]] = Inbox()
         self._ready: deque[Call] = deque()
         self._flying = 0
         self._answered = 0
@@ -112,17 +112,19 @@ class Pump:
     # --- Answers ------------------------------------------------------------------------------
 
     def _gather(self) -> None:
-        """Takes what has been answered; waits for an answer where nothing else is to be done."""
-        wait = self._patience()
-        while True:
-            try:
-                call, reply = (
-                    self._inbox.get(timeout=wait) if wait > 0 else self._inbox.get_nowait()
-                )
-            except Empty:
-                return
+        """Takes what has been answered; waits for answers where nothing else is to be done."""
+        for call, reply in self._inbox.take(wanted=self._needed(), wait_s=self._patience()):
             self._take_in(call, reply)
-            wait = 0.0
+
+    def _needed(self) -> int:
+        """So many answers must come before there is anything to do: seats for a group, mostly."""
+        if self._closing or self._door.window.limits.is_paced:
+            return 1
+        if self._ready:
+            needed = self._group_size() - self._door.window.free - self._answered
+        else:
+            needed = ENOUGH_OUTCOMES - len(self._outcomes)
+        return max(1, min(needed, self._flying))
 
     def _patience(self) -> float:
         if not self._flying and not self._ready:

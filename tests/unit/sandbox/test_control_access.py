@@ -19,7 +19,7 @@ class FromAfar(Exchange):
     """A request from another address; keeps its answer."""
 
     def __init__(self, peer: str) -> None:
-        self.request = Request("GET", "/_sandbox/stats", "", {}, b"", keep_alive=True)
+        self.request = Request("GET", "/_sandbox/stats", "", [], b"", keep_alive=True)
         self.answered: list[Response] = []
         self._peer = peer
 
