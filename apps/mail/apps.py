@@ -14,7 +14,11 @@ class MailConfig(AppConfig):
         from apps.mail import due, outcomes, redriving, traces
         from apps.mail.admin import persons
         from apps.queues.dead_letters import register_redrive
-        from apps.queues.partitions import MonthlyTable, register_monthly_table
+        from apps.queues.partitions import (
+            EACH_CHANGED_FILL_PERCENT,
+            MonthlyTable,
+            register_monthly_table,
+        )
         from apps.queues.sweeping import register_due_source
 
         register_section(persons.SECTION)
@@ -26,7 +30,13 @@ class MailConfig(AppConfig):
         register_due_source("mail.figures", due.due_figures)
         register_redrive(outcomes.DEAD_LETTER_SUBJECT, redriving.redrive_batch)
         register_redrive(redriving.EVENT_SUBJECT, redriving.redrive_event)
-        register_monthly_table(MonthlyTable("mail_message", settings.MESSAGE_RETENTION_MONTHS))
+        register_monthly_table(
+            MonthlyTable(
+                "mail_message",
+                settings.MESSAGE_RETENTION_MONTHS,
+                fill_percent=EACH_CHANGED_FILL_PERCENT,
+            )
+        )
         register_monthly_table(MonthlyTable("mail_click", settings.MESSAGE_RETENTION_MONTHS))
         register_monthly_table(MonthlyTable("mail_open", settings.MESSAGE_RETENTION_MONTHS))
         register_monthly_table(MonthlyTable("mail_bounce", settings.MESSAGE_RETENTION_MONTHS))

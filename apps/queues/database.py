@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from django.db import InterfaceError, InternalError, OperationalError, connection
-from psycopg.errors import ReadOnlySqlTransaction
+from psycopg.errors import FeatureNotSupported, ReadOnlySqlTransaction
+from psycopg.pq import TransactionStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,10 +28,29 @@ def is_database_away(error: BaseException) -> bool:
     return isinstance(error, InternalError) and isinstance(error.__cause__, ReadOnlySqlTransaction)
 
 
+# Without a threshold, which is how Django opens connections, psycopg prepares nothing at all, asked
+# or not; with this one, nothing that does not ask.
+_ONLY_WHERE_ASKED = 2**31
+
+
 class _PreparingCursor(psycopg.Cursor[Any]):
     def execute(self, query: Any, params: Any = None, **options: Any) -> _PreparingCursor:
-        super().execute(query, params, **{**options, "prepare": True})
+        self.connection.prepare_threshold = _ONLY_WHERE_ASKED
+        try:
+            super().execute(query, params, **{**options, "prepare": True})
+        except FeatureNotSupported:
+            # A migration has changed a column's type since: nothing was done, and planning anew is
+            # all it takes. Within a transaction there is no second try.
+            if self.connection.info.transaction_status is not TransactionStatus.IDLE:
+                raise
+            super().execute(query, params, **{**options, "prepare": False})
+        finally:
+            self.connection.prepare_threshold = None
         return self
+
+    def _send_query_prepared(self, name: bytes, pgq: Any, *, binary: bool | None = None) -> None:
+        self._query = pgq  # for Django's log of statements; psycopg forgets it on this way
+        super()._send_query_prepared(name, pgq, binary=binary)
 
 
 @contextmanager

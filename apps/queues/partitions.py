@@ -23,6 +23,8 @@ MONTHS_AHEAD = 3
 LOCK_TIMEOUT = "2s"
 # What grows here is written once and changed a little later: room for that on the same page.
 FILL_PERCENT = 70
+EACH_CHANGED_FILL_PERCENT = 50
+"""Where statements change whole pages of rows at once: each row needs room for its next version."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,12 @@ class MonthlyTable:
     """A table partitioned by RANGE on a date or timestamp; each partition is one month, UTC.
 
     No `retention_months`: its room lets go of the partitions itself, such as after archiving them.
+    `fill_percent` is how full inserts make a page of partitions that are made from now on.
     """
 
     name: str
     retention_months: int | None
+    fill_percent: int = FILL_PERCENT
 
 
 _tables: dict[str, MonthlyTable] = {}
@@ -124,10 +128,15 @@ def _create(table_name: str, name: str, month: date, cursor: Any) -> bool:
             sql.Identifier(table_name),
             sql.Literal(month.isoformat()),
             sql.Literal(following.isoformat()),
-            sql.Literal(FILL_PERCENT),
+            sql.Literal(_fill_percent(table_name)),
         )
     )
     return True
+
+
+def _fill_percent(table_name: str) -> int:
+    table = _tables.get(table_name)
+    return table.fill_percent if table else FILL_PERCENT
 
 
 def maintain() -> None:

@@ -15,14 +15,22 @@ class SmsConfig(AppConfig):
         from apps.queues.health.backlogs import register_backlog
         from apps.queues.health.from_due import backlog_from_due
         from apps.queues.names import Queue
-        from apps.queues.partitions import MonthlyTable, register_monthly_table
+        from apps.queues.partitions import (
+            EACH_CHANGED_FILL_PERCENT,
+            MonthlyTable,
+            register_monthly_table,
+        )
         from apps.queues.sweeping import register_due_source
         from apps.sms.callbacks import due as callbacks_due
         from apps.sms.calling import doubts, due
         from apps.sms.listing.due import due_runs
 
         # Its partitions are dropped by `sent_log.archiving`, once they are archived.
-        register_monthly_table(MonthlyTable("sms_senttext", retention_months=None))
+        register_monthly_table(
+            MonthlyTable(
+                "sms_senttext", retention_months=None, fill_percent=EACH_CHANGED_FILL_PERCENT
+            )
+        )
         register_monthly_table(
             MonthlyTable("sms_trackingevent", settings.TEXT_EVENT_RETENTION_MONTHS)
         )

@@ -52,3 +52,14 @@ def test_only_what_is_older_than_its_retention_is_dropped(table: str) -> None:
 
     assert dropped == ["diary_2026_01", "diary_2026_02"]
     assert existing_partitions(table)[0] == "diary_2026_03"
+
+
+@pytest.mark.parametrize(("table_name", "percent"), [("sms_senttext", 50), ("mail_click", 70)])
+def test_pages_have_room_for_what_changes(table_name: str, percent: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT reloptions FROM pg_class JOIN pg_inherits ON inhrelid = pg_class.oid"
+            " WHERE inhparent = %s::regclass",
+            [table_name],
+        )
+        assert cursor.fetchall() == [([f"fillfactor={percent}"],)]

@@ -73,6 +73,19 @@ def test_statements_of_a_chunk_are_few_and_their_number_does_not_grow(ground: Gr
     assert ground.states() == {"sent": 600}
 
 
+def test_statements_of_chunks_are_planned_once(ground: Ground) -> None:
+    ground.reserve(1_000)
+
+    send(ground)
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT bool_or(statement LIKE '%%settled AS%%'), bool_or(statement LIKE '%%due AS%%'),"
+            "       sum(generic_plans) > 0 FROM pg_prepared_statements"
+        )
+        assert cursor.fetchone() == (True, True, True)
+
+
 def test_doubtful_answers_make_texts_unknown_and_are_not_repeated(ground: Ground) -> None:
     ground.lime.configure(faults={"reset_after": 0.1, "500_after": 0.1, "garbage": 0.1})
     ground.reserve(100)
