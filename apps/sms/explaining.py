@@ -77,7 +77,8 @@ def explain(*, subscriber_id: int, brand_id: int, at: datetime | None = None) ->
         brand_id=brand_id, config=config, choices=choices, at=moment, pairs=pairs
     )
     with connection.cursor() as cursor:
-        cursor.execute(statements.EXPLAIN, {**given, "subscriber": subscriber_id})
+        statement = statements.explain(parameters.shape_of(choices))
+        cursor.execute(statement, {**given, "subscriber": subscriber_id})
         row = cursor.fetchone()
         names = [column.name for column in cursor.description or ()]
     if row is None:

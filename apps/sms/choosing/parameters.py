@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from apps.sms.choosing import places
+from apps.sms.choosing.statements import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -47,6 +48,17 @@ def build(
     }
 
 
+def shape_of(choices: Sequence[Choice]) -> Shape:
+    """The statements that go with what `build` makes of these choices."""
+    return Shape(len(_capped(choices)), any(one.left is not None for one in choices))
+
+
+def _capped(choices: Sequence[Choice]) -> list[tuple[int, int]]:
+    """Campaigns with a weekly cap, and that cap."""
+    caps = {one.campaign_id: one.weekly_cap for one in choices}
+    return [(campaign, cap) for campaign, cap in caps.items() if cap is not None]
+
+
 def _days(judged: Sequence[Place]) -> list[date]:
     """Of the places that are open now; where none is, of those that have a day at all."""
     open_now = [one.day for one in judged if one.day and not one.refused]
@@ -80,17 +92,18 @@ def _places(judged: Sequence[Place], messages: int) -> dict[str, Any]:
 
 def _messages(choices: Sequence[Choice]) -> dict[str, Any]:
     campaigns = {one.campaign_id: one for one in choices}
-    return {
+    given: dict[str, Any] = {
         "messages": [one.message_id for one in choices],
         "campaigns": [one.campaign_id for one in choices],
         "weights": [one.weight for one in choices],
         "campaign_ids": list(campaigns),
-        "weekly_caps": [one.weekly_cap for one in campaigns.values()],
         "places_left": [one.left for one in campaigns.values()],
-        "campaign_bits": [
-            _bits(one.campaign_id == campaign for one in choices) for campaign in campaigns
-        ],
     }
+    for number, (campaign, cap) in enumerate(_capped(choices)):
+        given[f"capped_{number}"] = campaign
+        given[f"weekly_cap_{number}"] = cap
+        given[f"capped_bits_{number}"] = _bits(one.campaign_id == campaign for one in choices)
+    return given
 
 
 def _bits(flags: Iterable[bool]) -> str:

@@ -96,12 +96,11 @@ LOG_RULES = (
     ),
     Rule(
         Reason.CAMPAIGN_WEEK,
-        "bit_count(page.open_to & ~coalesce(had.capped, %(none)s::varbit)) > 0",
+        "bit_count(page.open_to & ~had.capped) > 0",
     ),
     Rule(
         Reason.HAD_ALL_TODAY,
-        "bit_count(page.open_to & ~coalesce(had.capped, %(none)s::varbit)"
-        " & ~coalesce(had.messages, %(none)s::varbit)) > 0",
+        "bit_count(page.open_to & ~had.capped & ~coalesce(had.messages, %(none)s::varbit)) > 0",
     ),
 )
 

@@ -164,7 +164,8 @@ def _choose(
         brand_id=brand_id, config=config, choices=choices, at=at, pairs=places.read_pairs()
     )
     given |= {"cursor": after or 0, "limit": limit, "seed": seed, "correlation": correlation_id()}
-    cursor.execute(statements.COUNT if config.dry_run else statements.RESERVE, given)
+    shape = parameters.shape_of(choices)
+    cursor.execute(statements.count(shape) if config.dry_run else statements.reserve(shape), given)
     looked_at, chosen, reserved, reasons, end = cursor.fetchone()
     return RunFigures(looked_at, chosen, reserved, json.loads(reasons), end)
 

@@ -9,8 +9,22 @@ docs/adr/0023.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
+
 from apps.sms.choosing.reasons import Reason
 from apps.sms.choosing.rules import LOG_RULES, PERSON_RULES, Rule, first_refusal
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the wording of a run's statements depends on: `parameters.shape_of`."""
+
+    capped: int
+    """Campaigns with a weekly cap: each is counted by an aggregate of its own."""
+    has_totals: bool
+    """Whether a campaign has a total cap."""
+
 
 # What Python found out, as tables.
 _GIVEN = """
@@ -26,9 +40,8 @@ place AS MATERIALIZED (
       FROM unnest(%(messages)s::bigint[], %(campaigns)s::bigint[], %(weights)s::float8[])
            WITH ORDINALITY AS given (id, campaign_id, weight, number)
 ), campaign AS MATERIALIZED (
-    SELECT id, weekly_cap, places_left, bits::varbit AS bits
-      FROM unnest(%(campaign_ids)s::bigint[], %(weekly_caps)s::int[], %(places_left)s::bigint[],
-                  %(campaign_bits)s::text[]) AS given (id, weekly_cap, places_left, bits)
+    SELECT id, places_left
+      FROM unnest(%(campaign_ids)s::bigint[], %(places_left)s::bigint[]) AS given (id, places_left)
 ), ending AS MATERIALIZED (
     SELECT place, slot, until_at
       FROM unnest(%(ending_places)s::bigint[], %(ending_slots)s::int[],
@@ -63,15 +76,25 @@ people AS MATERIALIZED (
      WHERE people.allowed
 )"""
 
-# `counts` is false for what was surely not sent: no cap counts it, but its message is used up.
-_HAD = """
-had AS (
-    SELECT by_campaign.id, sum(today) AS today, sum(in_24h) AS in_24h, max(last_at) AS last_at,
-           bit_or(messages) AS messages,
-           bit_or(campaign.bits) FILTER (WHERE week >= campaign.weekly_cap) AS capped
-      FROM (SELECT page.id, log.campaign_id,
-                   count(*) FILTER (WHERE log.counts) AS week,
-                   count(*) FILTER (WHERE log.counts AND log.local_day = page.day) AS today,
+
+def _had(capped: int) -> str:
+    """What the log holds of each person of `page`; an aggregate a person, which nothing sorts.
+
+    `counts` is false for what was surely not sent: no cap counts it, but its message is used up.
+    """
+    weeks = "".join(
+        f", count(*) FILTER (WHERE log.counts AND log.campaign_id = %(capped_{n})s) AS week_{n}"
+        for n in range(capped)
+    )
+    full = [
+        f"CASE WHEN week_{n} >= %(weekly_cap_{n})s THEN %(capped_bits_{n})s::varbit"
+        " ELSE %(none)s::varbit END"
+        for n in range(capped)
+    ]
+    return f"""
+CROSS JOIN LATERAL (
+    SELECT today, in_24h, last_at, messages, {" | ".join(full) or "%(none)s::varbit"} AS capped
+      FROM (SELECT count(*) FILTER (WHERE log.counts AND log.local_day = page.day) AS today,
                    count(*) FILTER (WHERE log.counts
                                       AND log.reserved_at > %(day_ago)s) AS in_24h,
                    max(log.reserved_at) FILTER (WHERE log.counts) AS last_at,
@@ -79,28 +102,27 @@ had AS (
                                set_bit(%(none)s::varbit,
                                        array_position(%(messages)s::bigint[],
                                                       log.message_id) - 1, 1)
-                          END) AS messages
-              FROM page
-              JOIN sms_senttext log ON log.subscriber_id = page.id
-               AND log.local_day > page.day - 7
-               AND log.local_day > %(log_after)s AND log.local_day <= %(log_until)s
-             GROUP BY page.id, log.campaign_id) by_campaign
-      LEFT JOIN campaign ON campaign.id = by_campaign.campaign_id
-     GROUP BY by_campaign.id
-)"""
+                          END) AS messages{weeks}
+              FROM sms_senttext log
+             WHERE log.subscriber_id = page.id AND log.local_day > page.day - 7
+               AND log.local_day > %(log_after)s AND log.local_day <= %(log_until)s) week
+    OFFSET 0) had"""
+
 
 # The messages a person may get: open at this hour, of no campaign that is full, not had today.
-_OPEN_TO = """(page.open_to & ~coalesce(had.capped, %(none)s::varbit)
-                             & ~coalesce(had.messages, %(none)s::varbit))"""
+_OPEN_TO = "(page.open_to & ~had.capped & ~coalesce(had.messages, %(none)s::varbit))"
 
-_JUDGED = f"""
+
+def _judged(capped: int) -> str:
+    return f"""
 judged AS MATERIALIZED (
     SELECT id, phone, place, day, until_at, refusal, refusal = 0 AS allowed, bits
       FROM (SELECT page.id, page.phone, page.place, page.day, page.until_at,
                    {first_refusal(LOG_RULES)} AS refusal,
                    {_OPEN_TO} AS bits
-              FROM page LEFT JOIN had ON had.id = page.id OFFSET 0) asked
+              FROM page {_had(capped)} OFFSET 0) asked
 )"""
+
 
 # Each of the weights is a stretch of a line; a number of the person's own, made from the run's seed
 # and their id, falls into one of them.
@@ -121,17 +143,24 @@ pool AS MATERIALIZED (
                    / 9007199254740992.0::float8 * pool.total, pool.steps)] AS message_id
       FROM judged JOIN pool ON pool.bits = judged.bits
      WHERE judged.allowed
-), kept AS MATERIALIZED (
-    SELECT chosen.id, chosen.phone, chosen.day, chosen.message_id, chosen.campaign_id,
-           coalesce(ending.until_at, chosen.until_at) AS until_at,
-           (row_number() OVER (PARTITION BY chosen.day ORDER BY chosen.id) - 1)
-               / %(chunk_size)s AS part
+)"""
+
+_KEPT = """
+kept AS MATERIALIZED (
+    SELECT chosen.id, chosen.phone, chosen.place, chosen.day, chosen.until_at,
+           chosen.message_id, message.campaign_id, message.slot
+      FROM chosen JOIN message ON message.id = chosen.message_id
+)"""
+
+# As many as the total cap of a campaign still allows, by the order of ids.
+_KEPT_WITHIN_TOTALS = """
+kept AS MATERIALIZED (
+    SELECT turned.id, phone, place, day, until_at, message_id, campaign_id, slot
       FROM (SELECT chosen.*, message.campaign_id, message.slot,
                    row_number() OVER (PARTITION BY message.campaign_id ORDER BY chosen.id) AS turn
-              FROM chosen JOIN message ON message.id = chosen.message_id) chosen
-      JOIN campaign ON campaign.id = chosen.campaign_id
-      LEFT JOIN ending ON ending.place = chosen.place AND ending.slot = chosen.slot
-     WHERE coalesce(chosen.turn <= campaign.places_left, true)
+              FROM chosen JOIN message ON message.id = chosen.message_id) turned
+      JOIN campaign ON campaign.id = turned.campaign_id
+     WHERE coalesce(turn <= campaign.places_left, true)
 )"""
 
 
@@ -161,26 +190,39 @@ reason AS (
                 ELSE coalesce((SELECT max(id) FROM people), 0) END AS cursor
 )"""
 
-_CHOICE = f"WITH {_GIVEN}, {_PEOPLE}, {_HAD}, {_JUDGED}, {_CHOSEN}, {_COUNTS}"
 
-COUNT = f"{_CHOICE} SELECT looked_at, chosen, 0, reasons, cursor FROM figures"
-"""Who would be chosen, as figures; reserves nothing."""
+def _choice(shape: Shape) -> str:
+    kept = _KEPT_WITHIN_TOTALS if shape.has_totals else _KEPT
+    return f"WITH {_GIVEN}, {_PEOPLE}, {_judged(shape.capped)}, {_CHOSEN}, {kept}, {_COUNTS}"
+
+
+@lru_cache(maxsize=64)
+def count(shape: Shape) -> str:
+    """Who would be chosen, as figures; reserves nothing."""
+    return f"{_choice(shape)} SELECT looked_at, chosen, 0, reasons, cursor FROM figures"
+
 
 # The chunks of a day stand in an array: the planner, which guesses a row or two here, would join
 # people and chunks by the day alone and throw nearly all of 16,000,000 pairs away.
-RESERVE = f"""{_CHOICE},
-chunk AS MATERIALIZED (
+_RESERVING = """
+parted AS MATERIALIZED (
+    SELECT kept.id, kept.phone, kept.day, kept.message_id, kept.campaign_id,
+           coalesce(ending.until_at, kept.until_at) AS until_at,
+           (row_number() OVER (PARTITION BY kept.day ORDER BY kept.id) - 1)
+               / %(chunk_size)s AS part
+      FROM kept LEFT JOIN ending ON ending.place = kept.place AND ending.slot = kept.slot
+), chunk AS MATERIALIZED (
     SELECT day, part, nextval(pg_get_serial_sequence('sms_textchunk', 'id')) AS id
-      FROM (SELECT DISTINCT day, part FROM kept ORDER BY day, part) parts
+      FROM (SELECT DISTINCT day, part FROM parted ORDER BY day, part) parts
 ), chunks AS MATERIALIZED (
     SELECT day, array_agg(id ORDER BY part) AS ids FROM chunk GROUP BY day
 ), taken AS (
     INSERT INTO sms_senttext (local_day, subscriber_id, message_id, campaign_id, brand_id,
                               chunk_id, reserved_at, until_at, phone)
-    SELECT kept.day, kept.id, kept.message_id, kept.campaign_id, %(brand)s,
-           chunks.ids[kept.part + 1], %(at)s, kept.until_at, kept.phone
-      FROM kept JOIN chunks USING (day)
-     ORDER BY kept.id
+    SELECT parted.day, parted.id, parted.message_id, parted.campaign_id, %(brand)s,
+           chunks.ids[parted.part + 1], %(at)s, parted.until_at, parted.phone
+      FROM parted JOIN chunks USING (day)
+     ORDER BY parted.id
         ON CONFLICT DO NOTHING
     RETURNING subscriber_id, local_day, campaign_id, chunk_id
 ), made AS (
@@ -199,7 +241,12 @@ chunk AS MATERIALIZED (
         ON CONFLICT (campaign_id) DO UPDATE SET reserved = tally.reserved + EXCLUDED.reserved
 )
 SELECT looked_at, chosen, (SELECT count(*) FROM taken), reasons, cursor FROM figures"""
-"""The same, and reserves: log, chunks and tallies in one statement. See `running`."""
+
+
+@lru_cache(maxsize=64)
+def reserve(shape: Shape) -> str:
+    """As `count`, and reserves: log, chunks and tallies in one statement. See `running`."""
+    return f"{_choice(shape)}, {_RESERVING}"
 
 
 def _columns(rules: tuple[Rule, ...], kind: str) -> str:
@@ -209,7 +256,10 @@ def _columns(rules: tuple[Rule, ...], kind: str) -> str:
     )
 
 
-EXPLAIN = f"""
+@lru_cache(maxsize=64)
+def explain(shape: Shape) -> str:
+    """Every rule of one person with its verdict and what it looked at; no row: never subscribed."""
+    return f"""
 WITH {_GIVEN}, one AS MATERIALIZED (
     SELECT subscription.subscriber_id AS id, {_columns(PERSON_RULES, "person")}
     {_PEOPLE_FROM} AND subscription.subscriber_id = %(subscriber)s
@@ -218,8 +268,7 @@ WITH {_GIVEN}, one AS MATERIALIZED (
            place.max_per_24h, coalesce(place.open_to, %(none)s::varbit) AS open_to
       FROM one JOIN sms_subscriber subscriber ON subscriber.id = one.id
       LEFT JOIN place ON place.timezone = subscriber.timezone AND place.state = subscriber.state
-), {_HAD}
+)
 SELECT one.*, {_columns(LOG_RULES, "log")}, {_OPEN_TO}::text AS bits
-  FROM one JOIN page ON page.id = one.id LEFT JOIN had ON had.id = one.id
+  FROM one JOIN page ON page.id = one.id {_had(shape.capped)}
 """
-"""Every rule of one person with its verdict and what it looked at; no row: never subscribed."""
