@@ -159,11 +159,15 @@ LEFT JOIN people p ON p.id = m.subscriber_id
 WHERE m.opt_in_list_id = %(list)s AND x.active
 """
 
-# What every part sees is one snapshot: the tables as they were before the statement. `found` are
-# known numbers, `seen` everybody whose opt-in the list proves; `back` says that somebody who had
+# What every part sees is one snapshot: the tables as they were before the statement. `found` is
+# everybody on the list, whoever nobody knew without an id; `back` says that somebody who had
 # stopped all texts opted in again since, `out` that they did not.
+#
+# Who is `created` is seen by nobody else before the commit, and members are written by nobody else
+# while one merges (see `prepare`). So their rows cannot be there yet, and none are looked for: ON
+# CONFLICT would make each of them half as dear again.
 _MERGE = f"""
-WITH people AS MATERIALIZED (
+WITH people AS (
     SELECT DISTINCT ON (phone) phone, opted_in AT TIME ZONE %(zone)s AS opted_in_at,
         first_name, last_name, email, timezone, state
     FROM pg_temp.{TABLE}
@@ -171,20 +175,32 @@ WITH people AS MATERIALIZED (
 ), found AS MATERIALIZED (
     SELECT s.id, p.*, s.opted_out_at AS left_at,
         s.status = 'OPTOUT' AND p.opted_in_at > s.opted_out_at AS back,
-        s.status = 'OPTOUT' AND (p.opted_in_at > s.opted_out_at) IS NOT TRUE AS out
-    FROM people p JOIN sms_subscriber s ON s.phone = p.phone
+        s.status = 'OPTOUT' AND (p.opted_in_at > s.opted_out_at) IS NOT TRUE AS out,
+        (
+            s.opted_in_at IS NULL
+            OR s.verified_at IS NULL
+            OR s.verified_at < %(seen_at)s - make_interval(mins => %(refresh)s)
+            OR s.first_name = '' AND p.first_name <> ''
+            OR s.last_name = '' AND p.last_name <> ''
+            OR s.email IS NULL AND p.email IS NOT NULL
+        ) AS changes
+    FROM people p LEFT JOIN sms_subscriber s ON s.phone = p.phone
 ), created AS (
     INSERT INTO sms_subscriber (phone, name, first_name, last_name, email, opted_in_at,
         opt_in_source, opt_in_proof, verified_at, timezone, state, zone_source)
-    SELECT p.phone, trim(p.first_name || ' ' || p.last_name), p.first_name, p.last_name, p.email,
-        p.opted_in_at, %(source)s, %(proof)s, %(seen_at)s,
-        coalesce(nullif(p.timezone, ''), %(default_zone)s), p.state,
-        CASE WHEN p.timezone = '' THEN 'brand' ELSE 'number' END
-    FROM people p
-    WHERE p.opted_in_at IS NOT NULL AND NOT EXISTS (SELECT FROM found f WHERE f.phone = p.phone)
-    ORDER BY p.phone
+    SELECT f.phone, trim(f.first_name || ' ' || f.last_name), f.first_name, f.last_name, f.email,
+        f.opted_in_at, %(source)s, %(proof)s, %(seen_at)s,
+        coalesce(nullif(f.timezone, ''), %(default_zone)s), f.state,
+        CASE WHEN f.timezone = '' THEN 'brand' ELSE 'number' END
+    FROM found f
+    WHERE f.id IS NULL AND f.opted_in_at IS NOT NULL
+    ORDER BY f.phone
     ON CONFLICT (phone) DO NOTHING
-    RETURNING id, phone
+    RETURNING id, opted_in_at
+), welcomed AS (
+    INSERT INTO sms_subscription
+        (subscriber_id, brand_id, active, opted_in_at, source, proof, verified_at)
+    SELECT id, %(brand)s, true, opted_in_at, %(source)s, %(proof)s, %(seen_at)s FROM created
 ), updated AS (
     UPDATE sms_subscriber s SET
         status = CASE WHEN f.back THEN 'ACTIVE' ELSE s.status END,
@@ -203,30 +219,18 @@ WITH people AS MATERIALIZED (
     FROM found f
     -- Whoever stops while this runs has stopped: their row is looked at again once it is free.
     WHERE s.id = f.id AND f.opted_in_at IS NOT NULL
-      AND s.opted_out_at IS NOT DISTINCT FROM f.left_at AND (
-        f.back
-        OR s.opted_in_at IS NULL
-        OR s.verified_at IS NULL
-        OR s.verified_at < %(seen_at)s - make_interval(mins => %(refresh)s)
-        OR s.first_name = '' AND f.first_name <> ''
-        OR s.last_name = '' AND f.last_name <> ''
-        OR s.email IS NULL AND f.email IS NOT NULL
-    )
-), seen AS MATERIALIZED (
-    SELECT c.id, p.opted_in_at, false AS out
-    FROM created c JOIN people p ON p.phone = c.phone
-    UNION ALL
-    SELECT id, opted_in_at, out FROM found WHERE opted_in_at IS NOT NULL
+      AND s.opted_out_at IS NOT DISTINCT FROM f.left_at AND (f.back OR f.changes)
 ), known AS MATERIALIZED (
-    SELECT e.id, e.opted_in_at, e.out, x.id AS subscription_id, x.active,
-        NOT e.out AND NOT x.active
-            AND (e.opted_in_at > x.opted_out_at OR x.source = %(left_source)s) AS back,
+    SELECT f.id, f.opted_in_at, f.out, x.id AS subscription_id, x.active,
+        NOT f.out AND NOT x.active
+            AND (f.opted_in_at > x.opted_out_at OR x.source = %(left_source)s) AS back,
         x.active AND (
             x.verified_at IS NULL
             OR x.verified_at < %(seen_at)s - make_interval(mins => %(refresh)s)
         ) AS grows_old
-    FROM seen e
-    LEFT JOIN sms_subscription x ON x.brand_id = %(brand)s AND x.subscriber_id = e.id
+    FROM found f
+    LEFT JOIN sms_subscription x ON x.brand_id = %(brand)s AND x.subscriber_id = f.id
+    WHERE f.id IS NOT NULL AND f.opted_in_at IS NOT NULL
 ), subscribed AS (
     INSERT INTO sms_subscription
         (subscriber_id, brand_id, active, opted_in_at, source, proof, verified_at)
@@ -247,12 +251,13 @@ WITH people AS MATERIALIZED (
     RETURNING k.back
 ), members AS (
     INSERT INTO sms_listmember (opt_in_list_id, subscriber_id)
-    SELECT %(list)s, e.id FROM seen e
+    SELECT %(list)s, id FROM created
+    UNION ALL
+    SELECT %(list)s, k.id FROM known k
     WHERE NOT EXISTS (
         SELECT FROM sms_listmember m
-        WHERE m.opt_in_list_id = %(list)s AND m.subscriber_id = e.id
+        WHERE m.opt_in_list_id = %(list)s AND m.subscriber_id = k.id
     )
-    ON CONFLICT DO NOTHING
 ), gone AS (
     DELETE FROM sms_listmember m
     WHERE m.opt_in_list_id = %(list)s AND NOT EXISTS (
@@ -276,11 +281,11 @@ WITH people AS MATERIALIZED (
     FROM known
 )
 SELECT (SELECT count(*) FROM created),
-    (SELECT count(*) FROM subscribed) + (SELECT count(*) FROM resubscribed WHERE back),
-    told.verified, told.kept_out, (SELECT count(*) FROM departed),
-    (
-        (SELECT count(*) FROM people WHERE opted_in_at IS NOT NULL)
-        - (SELECT count(*) FROM seen)
-    )
+    (SELECT count(*) FROM created) + (SELECT count(*) FROM subscribed)
+        + (SELECT count(*) FROM resubscribed WHERE back),
+    (SELECT count(*) FROM created) + told.verified, told.kept_out,
+    (SELECT count(*) FROM departed),
+    (SELECT count(*) FROM found WHERE id IS NULL AND opted_in_at IS NOT NULL)
+        - (SELECT count(*) FROM created)
 FROM told
 """

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 from apps.sms.listing.documents import DAMAGED
 
 if TYPE_CHECKING:
-    from apps.sms.listing.documents import Record
+    from apps.sms.listing.layout import Record
 
 NUMBER_SHOWN, DATE_SHOWN = 60, 60
 _NAME_LIMIT, _EMAIL_LIMIT = 100, 320
-_DIGITS_US, _DIGITS_SHORT = 11, 10
-_DATE = re.compile(r"(\d{1,2}/\d{1,2}/\d{4}) +(\d{1,2}):(\d{2}):(\d{2}) *([AaPp][Mm])?")
+_DATE = re.compile(
+    r"([0-9]{1,2}/[0-9]{1,2}/[0-9]{4}) +([0-9]{1,2})(:[0-5][0-9]:[0-5][0-9]) *([AaPp][Mm])?"
+)
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _EARLIEST_YEAR, _LATEST_YEAR = 1990, 2100
-_NOON, _HOURS, _SIXTY = 12, 24, 60
+_NOON, _HOURS = 12, 24
 
 
 @dataclass(slots=True)
@@ -36,16 +37,6 @@ class Candidate:
     first_name: str
     last_name: str
     email: str
-
-    @property
-    def usual_phone(self) -> str:
-        """The number in E.164 as nearly all are written; empty where it takes a closer look."""
-        digits = self.number
-        if not (digits.isascii() and digits.isdigit()):
-            return ""
-        if len(digits) == _DIGITS_US and digits[0] == "1":
-            return f"+{digits}"
-        return f"+1{digits}" if len(digits) == _DIGITS_SHORT else ""
 
 
 @dataclass(slots=True)
@@ -97,16 +88,19 @@ def read_date(text: str) -> str:
     match = _DATE.fullmatch(text)
     if match is None:
         return ""
-    day, hour_told, minute, second, half = match.groups()
-    hour = int(hour_told)
+    day, hour, rest, half = match.groups()
+    iso_day, iso_hour = _day(day), _hour(hour, half)
+    return f"{iso_day} {iso_hour}{rest}" if iso_day and iso_hour else ""
+
+
+@lru_cache
+def _hour(text: str, half: str | None) -> str:
+    hour = int(text)
     if half:
         if not 1 <= hour <= _NOON:
             return ""
         hour = hour % _NOON + (_NOON if half[0] in "Pp" else 0)
-    iso_day = _day(day)
-    if not iso_day or hour >= _HOURS or int(minute) >= _SIXTY or int(second) >= _SIXTY:
-        return ""
-    return f"{iso_day} {hour:02}:{minute}:{second}"
+    return f"{hour:02}" if hour < _HOURS else ""
 
 
 @lru_cache(maxsize=4096)  # lists span years, and repeat their days

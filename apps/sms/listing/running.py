@@ -20,7 +20,7 @@ from apps.sms.listing import merging, staging
 from apps.sms.listing.documents import read_records
 from apps.sms.listing.errors import LeaseLostError, ListError, ListNotReadError
 from apps.sms.listing.fetching import PIECE_BYTES, fetch
-from apps.sms.listing.records import read_person
+from apps.sms.listing.records import read_person, unknown_number
 from apps.sms.models import ListReject, ListSyncRun, OptInList
 
 if TYPE_CHECKING:
@@ -176,17 +176,17 @@ class _Attempt:
                 yield person
 
     def _stage_all(self, people: Iterator[Candidate]) -> None:
-        chunk: list[Candidate] = []
+        rows: list[str] = []
         for person in people:
-            chunk.append(person)
-            if len(chunk) == staging.CHUNK_ROWS:
-                self._stage(chunk)
-                chunk.clear()
-        self._stage(chunk)
-
-    def _stage(self, chunk: list[Candidate]) -> None:
-        for reject in staging.stage(chunk) if chunk else ():
-            self._reject(reject)
+            row = staging.row(person)
+            if row is None:
+                self._reject(unknown_number(person))
+                continue
+            rows.append(row)
+            if len(rows) == staging.CHUNK_ROWS:
+                staging.copy(rows)
+                rows.clear()
+        staging.copy(rows)
 
     def _reject(self, reject: Reject) -> None:
         self._rejected += 1

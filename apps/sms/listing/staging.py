@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 from django.db import connection
 
 from apps.sms import zones
-from apps.sms.listing import records
 
 if TYPE_CHECKING:
-    from apps.sms.listing.records import Candidate, Reject
+    from apps.sms.listing.records import Candidate
 
 TABLE = "sms_list_people"
 CHUNK_ROWS = 5_000
@@ -30,7 +29,6 @@ CREATE TEMPORARY TABLE {TABLE} (
     state text NOT NULL
 )
 """
-_KNOWN = "SELECT phone FROM sms_subscriber WHERE phone = ANY(%s)"
 
 
 def create() -> None:
@@ -44,53 +42,30 @@ def drop() -> None:
 
 def analyse() -> None:
     """Tells the planner how many rows there are, before they are joined."""
-    _execute(f"ANALYZE pg_temp.{TABLE}")
+    _execute(f"ANALYZE pg_temp.{TABLE} (phone)")
 
 
-def stage(people: list[Candidate]) -> list[Reject]:
-    """Puts people into the table; those whose number is none come back.
-
-    Zones and state are derived here, once, for numbers that nobody knew.
-    """
-    known = _known([phone for person in people if (phone := person.usual_phone)])
-    rows: list[str] = []
-    rejects: list[Reject] = []
-    for person in people:
-        phone = person.usual_phone
-        if phone in known:
-            rows.append(_row(person, phone, "", ""))
-            continue
-        try:
-            place = zones.locate(phone or person.number)
-        except zones.PhoneError:
-            rejects.append(records.unknown_number(person))
-        else:
-            rows.append(_row(person, place.phone, place.timezone, place.state))
-    _copy(rows)
-    return rejects
-
-
-def _known(phones: list[str]) -> set[str]:
-    with connection.cursor() as cursor:
-        cursor.execute(_KNOWN, [phones])
-        return {phone for (phone,) in cursor.fetchall()}
-
-
-def _copy(rows: list[str]) -> None:
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(f"COPY pg_temp.{TABLE} FROM STDIN") as copying,
-    ):
-        copying.write("".join(rows).encode())
-
-
-def _row(person: Candidate, phone: str, timezone: str, state: str) -> str:
+def row(person: Candidate) -> str | None:
+    """The person with zones and state as COPY reads it; None where the number is none."""
+    try:
+        phone, timezone, state = zones.locate(person.number)
+    except zones.PhoneError:
+        return None
     first, last, email = person.first_name, person.last_name, person.email or "\\N"
     if "\\" in first or "\\" in last or "\\" in person.email:
         first, last = _escaped(first), _escaped(last)
         email = _escaped(person.email) or "\\N"
     opted_in = person.opted_in or "\\N"
     return f"{phone}\t{opted_in}\t{first}\t{last}\t{email}\t{timezone}\t{state}\n"
+
+
+def copy(rows: list[str]) -> None:
+    """Puts rows into the table."""
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY pg_temp.{TABLE} FROM STDIN") as copying,
+    ):
+        copying.write("".join(rows).encode())
 
 
 def _escaped(text: str) -> str:

@@ -27,6 +27,7 @@ from apps.sms.models import (
 )
 from apps.sms.zones import locate
 from tests.factories.texts import LimeAccountFactory, OptInListFactory
+from tests.integration.sms.at_once import run_both
 from tests.integration.sms.conftest import API_ID
 
 if TYPE_CHECKING:
@@ -250,6 +251,26 @@ def test_who_says_stop_after_leaving_the_list_is_not_brought_back_by_it(
 
     assert phone not in active(opt_in_list)
     assert len(active(opt_in_list)) == 299
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_is_added_by_somebody_else_meanwhile_is_merged_as_known(
+    opt_in_list: OptInList,
+) -> None:
+    run = starting.start(opt_in_list_id=opt_in_list.pk, trigger=ListSyncRun.Trigger.COMMAND)
+
+    def add() -> None:
+        added = Subscriber.objects.create(phone="+12122000000", first_name="Augusta")
+        Subscription.objects.create(subscriber=added, brand=opt_in_list.brand, source="form")
+
+    other = run_both(add, lambda: running.advance_run(run_id=run.pk))
+
+    assert other.error is None
+    run.refresh_from_db()
+    assert (run.state, run.created, run.joined, run.verified) == (State.DONE, 299, 299, 300)
+    added = Subscription.objects.get(subscriber__phone="+12122000000")
+    assert (added.source, added.verified_at) == ("form", run.started_at)
+    assert ListMember.objects.count() == Subscription.objects.count() == 300
 
 
 def test_known_values_are_filled_and_never_overwritten(opt_in_list: OptInList) -> None:
