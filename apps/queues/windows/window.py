@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 LATE_S = 0.5
 """How long after its turn a request may leave; `window.lua` reckons with it."""
-RENEW_S = 0.5
+RENEW_S = 0.1
 """Seats are the worker's for six seconds from when the broker last heard of it; others may want
 their share of them sooner."""
 SEATS_WAIT_S = 0.1

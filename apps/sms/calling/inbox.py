@@ -21,6 +21,9 @@ class Inbox(Generic[T]):
         self._wanted = 1
         self._enough = Event()
 
+    def __len__(self) -> int:
+        return len(self._items)
+
     def put(self, item: T) -> None:
         self._items.append(item)
         if len(self._items) >= self._wanted and not self._enough.is_set():

@@ -47,6 +47,8 @@ GROUP = 25
 LARGEST_GROUP = 100
 CALLS_OF_GROUP = 4
 """The same for calls of many texts."""
+READY_AHEAD = 150
+"""Calls to have ready where only seats are limited: answers need not wait for a claim then."""
 ENOUGH_OUTCOMES = 34
 """Outcomes are written with the next marks; so many are written without waiting for those."""
 RECORD_WITHIN_S = 2.0
@@ -93,9 +95,11 @@ class Pump:
     def run(self, *, ends_at: float) -> int:
         """Works until nothing is due, the account is held, or `ends_at`; returns calls made."""
         while True:
+            if self._has_time():
+                self._claim(READY_AHEAD)
             self._gather()
             self._closing = self._closing or self._clock() >= ends_at
-            self._claim()
+            self._claim(GROUP)
             if self._closing:
                 self._put_back_ready()
             group = self._next_group()
@@ -216,10 +220,15 @@ class Pump:
 
     # --- New work -----------------------------------------------------------------------------
 
-    def _claim(self) -> None:
-        """Another chunk, so that a whole group is always ready."""
+    def _has_time(self) -> bool:
+        """Whether it would only wait for answers now."""
+        is_quick = self._door.window.limits.per_second == float("inf")
+        return is_quick and len(self._inbox) < self._needed() and self._patience() > 0
+
+    def _claim(self, enough: int) -> None:
+        """Another chunk, unless so many calls are ready: a whole group always is."""
         now = self._clock()
-        if self._closing or now < self._claim_at or len(self._ready) >= self._enough_ready():
+        if self._closing or now < self._claim_at or len(self._ready) >= enough:
             return
         chunk = claim_chunk(account_id=self._door.account_id)
         if chunk is None:
@@ -232,10 +241,6 @@ class Pump:
         self._ready.extend(calls)
         if failed:
             self._note(chunk, failed)
-
-    def _enough_ready(self) -> int:
-        is_quick = self._door.window.limits.per_second == float("inf")
-        return 2 * GROUP if is_quick else GROUP
 
     def _put_back_ready(self) -> None:
         """What is not going to leave in this turn belongs to whoever comes next."""

@@ -13,6 +13,7 @@ def test_what_is_there_is_taken_at_once() -> None:
     inbox.put(1)
     inbox.put(2)
 
+    assert len(inbox) == 2
     assert inbox.take(wanted=2, wait_s=60) == [1, 2]
     assert inbox.take(wanted=1, wait_s=0) == []
 
