@@ -32,7 +32,7 @@ def _slip() -> Iterator[None]:
 def ask(number: int = 7) -> list[Any]:
     with preparing_cursor() as cursor:
         cursor.execute(QUERY, {"number": number})
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def prepared() -> list[str]:

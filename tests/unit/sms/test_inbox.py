@@ -45,8 +45,13 @@ def test_reader_goes_with_less_when_its_time_is_over() -> None:
 def test_nothing_is_lost_and_nothing_waits_for_its_time_to_end() -> None:
     inbox: Inbox[int] = Inbox()
     number = 20_000
-    writer = threading.Thread(target=lambda: [inbox.put(one) for one in range(number)])
     taken: list[int] = []
+
+    def write() -> None:
+        for one in range(number):
+            inbox.put(one)
+
+    writer = threading.Thread(target=write)
     writer.start()
 
     while len(taken) < number:
