@@ -93,6 +93,11 @@ class TextingStation(SendingStation):
         account = self.texts["account"]
         return int(self.desk.call("tests.texts_desk:wake", account=account, copies=copies))
 
+    def sync_list(self, list_id: str) -> None:
+        """Brings a list of the account in step, from beginning to end."""
+        account = self.texts["account"]
+        self.desk.call("tests.texts_desk:sync_list", account=account, list_id=list_id)
+
     def states(self) -> dict[str, int]:
         rows = self.query("SELECT state, count(*) AS number FROM sms_senttext GROUP BY state")
         return {str(row["state"]): int(row["number"]) for row in rows}

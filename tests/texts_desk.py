@@ -7,7 +7,8 @@ from django.core.management import call_command
 from apps.brands.models import Brand, ProviderAccount
 from apps.queues.enqueueing import publish
 from apps.queues.names import TaskName
-from apps.sms.models import TextCampaign, TextConfig, TextMessage
+from apps.sms.listing import running, starting
+from apps.sms.models import ListSyncRun, OptInList, TextCampaign, TextConfig, TextMessage
 
 
 def migrate() -> None:
@@ -31,6 +32,17 @@ def create_texts(*, user: str, api_id: str) -> dict[str, int]:
         "campaign": campaign.pk,
         "message": message.pk,
     }
+
+
+def sync_list(*, account: int, list_id: str) -> None:
+    """From beginning to end; RuntimeError where it is not in step afterwards."""
+    opt_in_list, _ = OptInList.objects.get_or_create(
+        brand=Brand.objects.get(slug="ships"), account_id=account, list_id=list_id
+    )
+    run = starting.start(opt_in_list_id=opt_in_list.pk, trigger=ListSyncRun.Trigger.COMMAND)
+    done = running.advance_run(run_id=run.pk)
+    if done is None or done.state != ListSyncRun.State.DONE:
+        raise RuntimeError(f"the list was not synced: {done} {done and done.problem}")
 
 
 def wake(*, account: int, copies: int) -> int:

@@ -36,6 +36,7 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "texts-fixed": texts.texts_fixed,
     "texts-jittered": texts.texts_jittered,
     "texts-whole": texts.texts_whole,
+    "texts-minute": texts.texts_minute,
     "texts-enqueueing": texts.texts_enqueueing,
     "suppression": people.suppression,
     "dry-run": people.dry_run,

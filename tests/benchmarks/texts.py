@@ -14,6 +14,7 @@ TEXTS = 40_000
 IN_FLIGHT = 1_000
 LATENCY_MS = 200
 PROCESSES = 2
+PAUSE_BETWEEN_LISTS_S = 5.0
 BOUND = IN_FLIGHT / (LATENCY_MS / 1000)
 
 
@@ -42,6 +43,34 @@ def texts_whole() -> list[Row]:
                 "at most 1,000", running.lime.busiest(seconds=60) <= 1_000),
             Row("most in flight", requests.most_in_flight, "", "at most 50",
                 requests.most_in_flight <= 50),
+        ]  # fmt: skip
+
+
+def texts_minute() -> list[Row]:
+    """2,200 requests for texts at the default limits, with lists read by the same account."""
+    number = 2_200
+    with _Started({"latency_ms": LATENCY_MS, "per_second": 60, "per_minute": 1_000}) as running:
+        running.reserve(number)
+        running.configure(transport="single")
+        running.lime.configure(lists="300=300")
+        started = time.monotonic()
+        running.switch(on=True)
+        running.wake(PROCESSES)
+        lists = 0
+        while running.open_texts():
+            running.sync_list("300")
+            lists += 1
+            time.sleep(PAUSE_BETWEEN_LISTS_S)
+        took = time.monotonic() - started
+        seen = running.lime.stats()
+        busiest = running.lime.busiest(seconds=60)
+        return [
+            Row("2,200 texts, one request each, default limits", round(took), "s"),
+            Row("lists read meanwhile", lists, "", "10 or more", lists >= 10),
+            Row("requests refused for a limit", seen.errors.get("429", 0), "", "0",
+                not seen.errors.get("429", 0)),
+            Row("most requests in any minute, lists among them", busiest, "", "800 to 1,000",
+                800 <= busiest <= 1_000),
         ]  # fmt: skip
 
 

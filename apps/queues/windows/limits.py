@@ -35,10 +35,3 @@ class Limits:
     def largest_share(self) -> int:
         """The most seats that one worker can get; see `window.lua`."""
         return max(1, self.in_flight - self.in_flight // 10)
-
-    @property
-    def per_second(self) -> float:
-        """The most that can be used in the long run; infinite where nothing is limited."""
-        by_distance = 1 / self.apart_s if self.apart_s else float("inf")
-        by_minute = self.per_minute / 60 if self.per_minute else float("inf")
-        return min(by_distance, by_minute)

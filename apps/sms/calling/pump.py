@@ -221,9 +221,10 @@ class Pump:
     # --- New work -----------------------------------------------------------------------------
 
     def _has_time(self) -> bool:
-        """Whether it would only wait for answers now."""
-        is_quick = self._door.window.limits.per_second == float("inf")
-        return is_quick and len(self._inbox) < self._needed() and self._patience() > 0
+        """Whether it would only wait now, for answers to calls of a text each."""
+        if self._door.window.limits.is_paced or (self._ready and self._ready[0].is_bulk):
+            return False
+        return len(self._inbox) < self._needed() and self._patience() > 0
 
     def _claim(self, enough: int) -> None:
         """Another chunk, unless so many calls are ready: a whole group always is."""
