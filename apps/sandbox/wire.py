@@ -13,7 +13,7 @@ import struct
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from http import HTTPStatus
 from typing import cast
 from urllib.parse import unquote
@@ -38,7 +38,7 @@ def _path_and_query(url: bytes) -> tuple[str, str]:
     return path, query
 
 
-@dataclass(slots=True)
+@dataclass
 class Request:
     """One complete request; `path` is still percent-encoded."""
 
@@ -49,9 +49,9 @@ class Request:
     body: bytes
     keep_alive: bool
 
-    @property
+    @cached_property
     def headers(self) -> dict[str, str]:
-        """By name in lower case; made anew each time, as many requests are never asked for it."""
+        """By name in lower case; made when asked for, which many requests never are."""
         return {_header_name(name): value.decode("latin-1") for name, value in self.raw_headers}
 
     @property
@@ -222,6 +222,7 @@ class Connection(asyncio.Protocol):
         for name, value in self._headers:
             if name.lower() == b"expect" and value.lower() == b"100-continue":
                 self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                break
 
     def on_body(self, body: bytes) -> None:
         self._size += len(body)

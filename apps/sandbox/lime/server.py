@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from apps.sandbox.control import PREFIX
@@ -236,7 +236,9 @@ class LimeServer:
     def _conclude(self, visit: Visit, answer: Answer, *, latency: float = 0.0) -> None:
         """Log the request now, and deliver its answer when its latency is over."""
         self._record(visit, answer)
-        end = partial(self._end, visit, _response(answer))
+        headers = () if answer.retry_after is None else (("retry-after", str(answer.retry_after)),)
+        response = Response(answer.status, answer.body, headers, answer.content_type)
+        end = partial(self._end, visit, response)
         if latency > 0:
             self._loop.call_later(latency, end)
         else:
@@ -295,12 +297,6 @@ class Visit:
         self.texts = 0
         self.accepted = 0
         self.user: str | None = None
-
-
-@lru_cache(maxsize=32)
-def _response(answer: Answer) -> Response:
-    headers = () if answer.retry_after is None else (("retry-after", str(answer.retry_after)),)
-    return Response(answer.status, answer.body, headers, answer.content_type)
 
 
 def _resetting(pieces: Iterator[bytes], exchange: Exchange) -> Iterator[bytes]:
