@@ -32,7 +32,10 @@ ENVIRONMENT = {"FLUX_DRAIN_AFTER_SECONDS": "2", "FLUX_LIMITER_WORKER_FLOOR": "4"
 MOST_CAMPAIGNS = 20
 _READY = re.compile(r'@\S+ ready\.".*"timestamp": "([^"]+)"')
 _POLL_SECONDS = 0.02
-_TAIL_CHARACTERS = 20_000
+_TAIL_CHARACTERS = 6_000
+# Celery says that it is ready, then looks whether its children live, and ends if one does not.
+_GIVEN_UP = "Unrecoverable error"
+_TO_GIVE_UP_SECONDS = 1.0
 
 
 @dataclass
@@ -145,14 +148,18 @@ def await_ready(running: SendingStation, worker: str) -> None:
 
 
 def _is_ready(running: SendingStation, worker: str) -> bool:
-    told = _READY.findall(running.log(worker))
-    if not told:
+    log = running.log(worker)
+    told = list(_READY.finditer(log))
+    if not told or _GIVEN_UP in log[told[-1].end() :]:
         return False
     try:
-        began_at = psutil.Process(leaders(running)[worker]).create_time()
+        since_boot = psutil.Process(leaders(running)[worker]).create_time() - psutil.boot_time()
     except psutil.NoSuchProcess:
         return False
-    return datetime.fromisoformat(told[-1]).timestamp() > began_at
+    # psutil knows the boot's moment to the second only, and a worker may be killed within one.
+    began_at = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + since_boot
+    said_at = datetime.fromisoformat(told[-1][1]).timestamp()
+    return began_at < said_at < time.time() - _TO_GIVE_UP_SECONDS
 
 
 def titled(title: str, rows: list[Row]) -> list[Row]:
