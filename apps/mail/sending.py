@@ -102,6 +102,13 @@ class Door:
             return self.breaker.admit()
         return self.breaker.ordinary_permit()
 
+    def follow(self, rate: RateLimit) -> None:
+        """Obey the limit an answer announced, and keep it for a limiter that lost its state."""
+        self.limiter.observe(rate.limit, remaining=rate.remaining, reset_s=rate.reset_s)
+        if rate.limit and rate.limit != self.account.rate_limit:
+            self.account.rate_limit = rate.limit
+            ProviderAccount.objects.filter(pk=self.account.pk).update(rate_limit=rate.limit)
+
 
 def send_batches(*, account_id: int, turn_seconds: float = TURN_SECONDS) -> int:
     """Sends the account's due bulk batches; returns how many calls it made.
@@ -186,7 +193,7 @@ def _send_owned(batch: ClaimedBatch, door: Door, slot: Slot, permit: Permit) -> 
         accepted = _leave(sealed, door, slot)
     except ResendFailure as failure:
         report_call(permit, failure)
-        _observe(door.limiter, failure.rate)
+        door.follow(failure.rate)
         _settle_failure(batch, sealed, door, failure)
         return True
     if accepted is None:
@@ -309,8 +316,7 @@ def _settle_accepted(
     figures.note_units(
         Queue.BATCH_EMAIL if batch.mailing_id else Queue.SINGLE_EMAIL, len(sealed.message_ids)
     )
-    _observe(door.limiter, accepted.rate)
-    _remember_limit(door.account, accepted.rate.limit)
+    door.follow(accepted.rate)
 
 
 def _verdicts(accepted: BatchAccepted) -> list[Verdict]:
@@ -428,14 +434,3 @@ def stop_account(account: ProviderAccount, reason: str) -> None:
             mailing_ids=list(running.values_list("pk", flat=True)), reason=reason
         )
     log.error("account_stopped", account=account.pk, reason=reason)
-
-
-def _observe(limiter: Limiter, rate: RateLimit) -> None:
-    limiter.observe(rate.limit, remaining=rate.remaining, reset_s=rate.reset_s)
-
-
-def _remember_limit(account: ProviderAccount, limit: float | None) -> None:
-    """So that a limiter that lost its state starts from what the provider last announced."""
-    if limit and limit != account.rate_limit:
-        account.rate_limit = limit
-        ProviderAccount.objects.filter(pk=account.pk).update(rate_limit=limit)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from apps.brands.models import ProviderAccount
 from apps.mail.resend import NewContact, ResendFailure, SurelyNotSent
 from apps.mail.resend.trouble import is_missed_slot, report_call
 from apps.newsletter.segments.deciding import Operation
@@ -13,7 +12,7 @@ from apps.newsletter.segments.telling import tell_call
 from apps.queues.limiting import CallClass, Held
 
 if TYPE_CHECKING:
-    from apps.mail.resend import ContactCalls, RateLimit, Reply
+    from apps.mail.resend import ContactCalls, Reply
     from apps.mail.sending import Door
     from apps.newsletter.segments.claiming import Claimed
     from apps.newsletter.segments.deciding import Step
@@ -34,13 +33,13 @@ def call(wish: Claimed, step: Step, door: Door, permit: Permit) -> Reply[object]
         reply = _call_at_slot(wish, step, door)
     except ResendFailure as failure:
         report_call(permit, failure)
-        _observe(door, failure.rate)
+        door.follow(failure.rate)
         kind = type(failure).__name__
         tell_call(door.account, wish, step, failure.status, failure.latency_ms, outcome=kind)
         raise
     if reply is not None:
         report_call(permit, None)
-        _observe(door, reply.rate)
+        door.follow(reply.rate)
         tell_call(door.account, wish, step, reply.status, reply.latency_ms, outcome="ok")
     return reply
 
@@ -101,11 +100,3 @@ def _new_contact(wish: Claimed, step: Step) -> NewContact:
         segments=step.segments,
         topics=wish.topics,
     )
-
-
-def _observe(door: Door, rate: RateLimit) -> None:
-    """Follow the limit that was announced, and remember it for a limiter that lost its state."""
-    door.limiter.observe(rate.limit, remaining=rate.remaining, reset_s=rate.reset_s)
-    if rate.limit and rate.limit != door.account.rate_limit:
-        door.account.rate_limit = rate.limit
-        ProviderAccount.objects.filter(pk=door.account.pk).update(rate_limit=rate.limit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import inspect
 import time
 from collections.abc import Callable
@@ -93,6 +94,7 @@ class FakeLimiter:
         self.frozen_until = 0.0
         self.given_back = 0
         self.asked: list[CallClass] = []
+        self.told: list[float | None] = []
 
     def reserve(
         self,
@@ -112,7 +114,7 @@ class FakeLimiter:
     def observe(
         self, limit: float | None, *, remaining: float | None = None, reset_s: float | None = None
     ) -> None:
-        pass
+        self.told.append(limit)
 
     def freeze(self, retry_after_s: float) -> None:
         self.frozen_until = time.monotonic() + retry_after_s
@@ -170,13 +172,20 @@ def breaker() -> FakeBreaker:
 
 
 @pytest.fixture
+def limiter() -> FakeLimiter:
+    return FakeLimiter()
+
+
+@pytest.fixture
 def provider(
-    monkeypatch: pytest.MonkeyPatch, settings: Settings, breaker: FakeBreaker
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
+    limiter: FakeLimiter,
+    breaker: FakeBreaker,
 ) -> FakeClient:
     settings.RETRY_BASE_SECONDS = 60
     settings.RETRY_CAP_SECONDS = 60
     client = FakeClient()
-    limiter = FakeLimiter()
     monkeypatch.setattr(
         Door, "of", classmethod(lambda cls, account: cls(account, client, limiter, breaker))
     )
@@ -271,6 +280,23 @@ def test_throttled_call_is_sealed_anew_and_costs_no_attempt(
     assert first[0] != second[0]
     assert "p3@people.test" not in second[1]
     assert Batch.objects.get().throttles == 1
+
+
+def test_announced_limit_is_followed_and_kept_whatever_the_answer(
+    house: House, provider: FakeClient, limiter: FakeLimiter
+) -> None:
+    house.planned(5)
+    provider.answers = [failure(Throttled, rate=RateLimit(limit=7.0))]
+    send(house)
+    after_failure = ProviderAccount.objects.get(pk=house.account.pk).rate_limit
+
+    limiter.frozen_until = 0.0
+    provider.answers = [lambda mails: dataclasses.replace(accept(mails), rate=RateLimit(limit=9.0))]
+    send(house)
+
+    assert after_failure == 7
+    assert ProviderAccount.objects.get(pk=house.account.pk).rate_limit == 9
+    assert limiter.told == [7, 9]
 
 
 def test_call_in_flight_is_asked_for_again_under_the_same_key(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 
 from apps.brands.models import Brand, ProviderAccount, Sender
-from apps.mail.clients import client_for, limiter_for
+from apps.mail.sending import Door
 from apps.newsletter.models import JoiningRules, ManagedSegment, Tier
 from apps.queues.limiting import CallClass, Held
 
@@ -105,11 +105,10 @@ def _segments_there(account: ProviderAccount) -> dict[str, str]:
 
 
 def _create_segment(account: ProviderAccount, name: str) -> str:
-    limiter = limiter_for(account)
-    while not isinstance(slot := limiter.reserve(5_000, call_class=CallClass.SINGLE), Held):
+    door = Door.of(account)
+    while not isinstance(slot := door.limiter.reserve(5_000, call_class=CallClass.SINGLE), Held):
         if slot.wait():
-            reply = client_for(account).contacts.create_segment(name)
-            rate = reply.rate
-            limiter.observe(rate.limit, remaining=rate.remaining, reset_s=rate.reset_s)
+            reply = door.client.contacts.create_segment(name)
+            door.follow(reply.rate)
             return reply.value
     raise SoakError("The account's limiter has no slot to make segments with: try again later.")
