@@ -78,7 +78,8 @@ def fill(*, people: int, rows: int) -> dict[str, float]:
     TextConfig.objects.update_or_create(
         brand=None, defaults={"sending": True, "gap_minutes": 0, "verify_max_age_hours": 0}
     )
-    messages = _messages(brand)
+    # Twice what each has had of a campaign in a week: with a fixed cap a long log leaves nobody.
+    messages = _messages(brand, weekly_cap=2 * rows * 7 // (people * DAYS * CAMPAIGNS))
     with connection.cursor() as cursor:
         given: dict[str, Any] = {"people": people, "brand": brand.pk, "at": at}
         cursor.execute(_PEOPLE, given)
@@ -102,11 +103,14 @@ def fill(*, people: int, rows: int) -> dict[str, float]:
     return {"table_mb": table / 1e6, "indexes_mb": indexes / 1e6}
 
 
-def _messages(brand: Brand) -> list[TextMessage]:
+def _messages(brand: Brand, *, weekly_cap: int) -> list[TextMessage]:
     made = []
     for n in range(CAMPAIGNS):
         campaign = TextCampaign.objects.create(
-            brand=brand, name=f"campaign {n}", state=TextCampaign.State.RUNNING, weekly_cap=3
+            brand=brand,
+            name=f"campaign {n}",
+            state=TextCampaign.State.RUNNING,
+            weekly_cap=weekly_cap,
         )
         made += [
             TextMessage.objects.create(campaign=campaign, brand=brand, body="Hello", weight=1 + k)
