@@ -88,6 +88,40 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name": "API key",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("scopes__len__gt", 0)), name="api_key_has_scopes"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "scopes__contained_by",
+                                [
+                                    "brand:read",
+                                    "contacts:read",
+                                    "contacts:write",
+                                    "topics:read",
+                                    "topics:write",
+                                    "suppressions:read",
+                                    "suppressions:write",
+                                    "templates:read",
+                                    "templates:write",
+                                    "campaigns:read",
+                                    "campaigns:write",
+                                    "campaigns:launch",
+                                    "webhooks:read",
+                                    "webhooks:write",
+                                    "queues:read",
+                                    "queues:write",
+                                    "pulse:write",
+                                    "mail:send",
+                                    "subscribers:write",
+                                ],
+                            )
+                        ),
+                        name="api_key_scopes_known",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -118,54 +152,17 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-        ),
-        migrations.AddConstraint(
-            model_name="apikey",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("scopes__len__gt", 0)), name="api_key_has_scopes"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="apikey",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "scopes__contained_by",
-                        [
-                            "brand:read",
-                            "contacts:read",
-                            "contacts:write",
-                            "topics:read",
-                            "topics:write",
-                            "suppressions:read",
-                            "suppressions:write",
-                            "templates:read",
-                            "templates:write",
-                            "campaigns:read",
-                            "campaigns:write",
-                            "campaigns:launch",
-                            "webhooks:read",
-                            "webhooks:write",
-                            "queues:read",
-                            "queues:write",
-                            "pulse:write",
-                            "mail:send",
-                            "subscribers:write",
-                        ],
-                    )
-                ),
-                name="api_key_scopes_known",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="idempotentanswer",
-            index=models.Index(fields=["created_at"], name="idempotent_answer_age"),
-        ),
-        migrations.AddConstraint(
-            model_name="idempotentanswer",
-            constraint=models.UniqueConstraint(
-                fields=("api_key", "route", "idempotency_key"), name="idempotent_answer_once"
-            ),
+            options={
+                "indexes": [
+                    models.Index(fields=["created_at"], name="idempotent_answer_age"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("api_key", "route", "idempotency_key"),
+                        name="idempotent_answer_once",
+                    ),
+                ],
+            },
         ),
         *audit_table("brands_apikey", hidden=("secret_hash",), ignored=("last_used_at",)),
     ]

@@ -72,6 +72,38 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(fields=["brand", "id"], name="contact_brand_page"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("brand", "address"), name="contact_once_per_brand"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("address", django.db.models.functions.text.Lower("address")),
+                            ("address__regex", "^[!-?A-~]+@[!-?A-~]+$"),
+                        ),
+                        name="contact_address_form",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("status__in", ["pending", "subscribed", "unsubscribed"])
+                        ),
+                        name="contact_status_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=django.db.models.lookups.Exact(
+                            models.Func(
+                                "traits", function="jsonb_typeof", output_field=models.TextField()
+                            ),
+                            models.Value("object"),
+                        ),
+                        name="contact_traits_are_object",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="FileImport",
@@ -125,6 +157,34 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("state__in", ["staging", "merged"])),
+                        fields=("brand", "file_digest", "options_digest"),
+                        name="import_unfinished_once",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("byte_offset__gte", 0), ("byte_offset__lte", models.F("file_bytes"))
+                        ),
+                        name="import_offset_inside_file",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("finished_at__isnull", False),
+                                ("state__in", ["finished", "discarded"]),
+                            ),
+                            models.Q(
+                                ("finished_at__isnull", True), ("state__in", ["staging", "merged"])
+                            ),
+                            _connector="OR",
+                        ),
+                        name="import_ended_at_when_over",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Suppression",
@@ -184,6 +244,80 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("lifted_at__isnull", True), ("address__isnull", False)),
+                        fields=("address", "brand", "reason"),
+                        name="suppression_active_address",
+                        nulls_distinct=False,
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(
+                            ("lifted_at__isnull", True), ("address_digest__isnull", False)
+                        ),
+                        fields=("address_digest",),
+                        name="suppression_active_digest",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("reason", "erased"),
+                                ("address__isnull", True),
+                                ("address_digest__isnull", False),
+                                ("digest_version__isnull", False),
+                            ),
+                            models.Q(
+                                models.Q(("reason", "erased"), _negated=True),
+                                ("address__isnull", False),
+                                ("address_digest__isnull", True),
+                                ("digest_version__isnull", True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="suppression_erased_keeps_digest_only",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("address__isnull", True),
+                            models.Q(
+                                ("address", django.db.models.functions.text.Lower("address")),
+                                ("address__regex", "^[!-?A-~]+@[!-?A-~]+$"),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="suppression_address_form",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("brand__isnull", True), ("reason__in", ["hard_bounce", "erased"])
+                            ),
+                            models.Q(("brand__isnull", False), ("reason", "complaint")),
+                            ("reason", "blocked"),
+                            _connector="OR",
+                        ),
+                        name="suppression_scope_fits_reason",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("origin__in", ["provider", "operator", "person", "import"])
+                        ),
+                        name="suppression_origin_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("lifted_at__isnull", True), ("lifted_by", "")),
+                            models.Q(
+                                ("lifted_at__isnull", False),
+                                models.Q(("lifted_by", ""), _negated=True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="suppression_lifted_by_somebody_at_some_time",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Topic",
@@ -212,6 +346,16 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("brand", "slug"), name="topic_slug_once_per_brand"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("slug", ""), _negated=True), name="topic_has_slug"
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="ConsentRecord",
@@ -280,6 +424,63 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(fields=["contact", "id"], name="consent_of_contact"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "kind__in",
+                                [
+                                    "subscribed",
+                                    "confirmed",
+                                    "unsubscribed",
+                                    "imported",
+                                    "topic_opt_in",
+                                    "topic_opt_out",
+                                ],
+                            )
+                        ),
+                        name="consent_kind_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "source__in",
+                                [
+                                    "form",
+                                    "link",
+                                    "one_click",
+                                    "preferences",
+                                    "import",
+                                    "api",
+                                    "operator",
+                                    "provider",
+                                ],
+                            )
+                        ),
+                        name="consent_source_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("kind__in", ["topic_opt_in", "topic_opt_out"]),
+                                ("topic__isnull", False),
+                            ),
+                            models.Q(
+                                models.Q(
+                                    ("kind__in", ["topic_opt_in", "topic_opt_out"]), _negated=True
+                                ),
+                                ("topic__isnull", True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="consent_topic_with_topic_kinds_only",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="TopicSubscription",
@@ -319,244 +520,21 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-        ),
-        migrations.AddIndex(
-            model_name="contact",
-            index=models.Index(fields=["brand", "id"], name="contact_brand_page"),
-        ),
-        migrations.AddConstraint(
-            model_name="contact",
-            constraint=models.UniqueConstraint(
-                fields=("brand", "address"), name="contact_once_per_brand"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="contact",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("address", django.db.models.functions.text.Lower("address")),
-                    ("address__regex", "^[!-?A-~]+@[!-?A-~]+$"),
-                ),
-                name="contact_address_form",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="contact",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("status__in", ["pending", "subscribed", "unsubscribed"])),
-                name="contact_status_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="contact",
-            constraint=models.CheckConstraint(
-                condition=django.db.models.lookups.Exact(
-                    models.Func("traits", function="jsonb_typeof", output_field=models.TextField()),
-                    models.Value("object"),
-                ),
-                name="contact_traits_are_object",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="fileimport",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state__in", ["staging", "merged"])),
-                fields=("brand", "file_digest", "options_digest"),
-                name="import_unfinished_once",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="fileimport",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("byte_offset__gte", 0), ("byte_offset__lte", models.F("file_bytes"))
-                ),
-                name="import_offset_inside_file",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="fileimport",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("finished_at__isnull", False), ("state__in", ["finished", "discarded"])
+            options={
+                "indexes": [
+                    models.Index(fields=["contact"], name="topic_subscription_contact"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("topic", "contact"),
+                        include=("state",),
+                        name="topic_once_per_contact",
                     ),
-                    models.Q(("finished_at__isnull", True), ("state__in", ["staging", "merged"])),
-                    _connector="OR",
-                ),
-                name="import_ended_at_when_over",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="suppression",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("lifted_at__isnull", True), ("address__isnull", False)),
-                fields=("address", "brand", "reason"),
-                name="suppression_active_address",
-                nulls_distinct=False,
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="suppression",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("lifted_at__isnull", True), ("address_digest__isnull", False)),
-                fields=("address_digest",),
-                name="suppression_active_digest",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="suppression",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("reason", "erased"),
-                        ("address__isnull", True),
-                        ("address_digest__isnull", False),
-                        ("digest_version__isnull", False),
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["opt_in", "opt_out"])),
+                        name="topic_state_known",
                     ),
-                    models.Q(
-                        models.Q(("reason", "erased"), _negated=True),
-                        ("address__isnull", False),
-                        ("address_digest__isnull", True),
-                        ("digest_version__isnull", True),
-                    ),
-                    _connector="OR",
-                ),
-                name="suppression_erased_keeps_digest_only",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="suppression",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("address__isnull", True),
-                    models.Q(
-                        ("address", django.db.models.functions.text.Lower("address")),
-                        ("address__regex", "^[!-?A-~]+@[!-?A-~]+$"),
-                    ),
-                    _connector="OR",
-                ),
-                name="suppression_address_form",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="suppression",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("brand__isnull", True), ("reason__in", ["hard_bounce", "erased"])),
-                    models.Q(("brand__isnull", False), ("reason", "complaint")),
-                    ("reason", "blocked"),
-                    _connector="OR",
-                ),
-                name="suppression_scope_fits_reason",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="suppression",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("origin__in", ["provider", "operator", "person", "import"])),
-                name="suppression_origin_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="suppression",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("lifted_at__isnull", True), ("lifted_by", "")),
-                    models.Q(
-                        ("lifted_at__isnull", False), models.Q(("lifted_by", ""), _negated=True)
-                    ),
-                    _connector="OR",
-                ),
-                name="suppression_lifted_by_somebody_at_some_time",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="topic",
-            constraint=models.UniqueConstraint(
-                fields=("brand", "slug"), name="topic_slug_once_per_brand"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="topic",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("slug", ""), _negated=True), name="topic_has_slug"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="consentrecord",
-            index=models.Index(fields=["contact", "id"], name="consent_of_contact"),
-        ),
-        migrations.AddConstraint(
-            model_name="consentrecord",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "kind__in",
-                        [
-                            "subscribed",
-                            "confirmed",
-                            "unsubscribed",
-                            "imported",
-                            "topic_opt_in",
-                            "topic_opt_out",
-                        ],
-                    )
-                ),
-                name="consent_kind_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="consentrecord",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "source__in",
-                        [
-                            "form",
-                            "link",
-                            "one_click",
-                            "preferences",
-                            "import",
-                            "api",
-                            "operator",
-                            "provider",
-                        ],
-                    )
-                ),
-                name="consent_source_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="consentrecord",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("kind__in", ["topic_opt_in", "topic_opt_out"]), ("topic__isnull", False)
-                    ),
-                    models.Q(
-                        models.Q(("kind__in", ["topic_opt_in", "topic_opt_out"]), _negated=True),
-                        ("topic__isnull", True),
-                    ),
-                    _connector="OR",
-                ),
-                name="consent_topic_with_topic_kinds_only",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="topicsubscription",
-            index=models.Index(fields=["contact"], name="topic_subscription_contact"),
-        ),
-        migrations.AddConstraint(
-            model_name="topicsubscription",
-            constraint=models.UniqueConstraint(
-                fields=("topic", "contact"), include=("state",), name="topic_once_per_contact"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="topicsubscription",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("state__in", ["opt_in", "opt_out"])), name="topic_state_known"
-            ),
+                ],
+            },
         ),
     ]

@@ -310,6 +310,44 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state", "running")),
+                        fields=["account"],
+                        name="mailing_running",
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("month__day", 1)), name="mailing_month_is_a_first_day"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("completed_at__isnull", False), ("state", "completed")),
+                            models.Q(
+                                models.Q(("state", "completed"), _negated=True),
+                                ("completed_at__isnull", True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="mailing_completed_both_or_neither",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state", "paused"), _negated=True),
+                            models.Q(("state_reason", ""), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="mailing_paused_with_reason",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("kind", "stream")),
+                        fields=("brand", "name", "month"),
+                        name="mailing_one_stream_per_month",
+                    ),
+                ],
+            },
         ),
         migrations.AddField(
             model_name="batch",
@@ -347,6 +385,13 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("mailing", "after_contact"), name="audience_page_once"
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Template",
@@ -376,51 +421,13 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-        ),
-        migrations.AddIndex(
-            model_name="mailing",
-            index=models.Index(
-                condition=models.Q(("state", "running")), fields=["account"], name="mailing_running"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="mailing",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("month__day", 1)), name="mailing_month_is_a_first_day"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="mailing",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("completed_at__isnull", False), ("state", "completed")),
-                    models.Q(
-                        models.Q(("state", "completed"), _negated=True),
-                        ("completed_at__isnull", True),
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("brand", "slug"), name="template_once_per_brand"
                     ),
-                    _connector="OR",
-                ),
-                name="mailing_completed_both_or_neither",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="mailing",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state", "paused"), _negated=True),
-                    models.Q(("state_reason", ""), _negated=True),
-                    _connector="OR",
-                ),
-                name="mailing_paused_with_reason",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="mailing",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("kind", "stream")),
-                fields=("brand", "name", "month"),
-                name="mailing_one_stream_per_month",
-            ),
+                ],
+            },
         ),
         migrations.AddIndex(
             model_name="batch",
@@ -495,18 +502,6 @@ class Migration(migrations.Migration):
                 condition=models.Q(("key", ""), _negated=True),
                 fields=("key",),
                 name="batch_key_once",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="audiencepage",
-            constraint=models.UniqueConstraint(
-                fields=("mailing", "after_contact"), name="audience_page_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="template",
-            constraint=models.UniqueConstraint(
-                fields=("brand", "slug"), name="template_once_per_brand"
             ),
         ),
     ]

@@ -217,6 +217,34 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("brand", "slug"), name="digest_slug_once_per_brand"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("hour__gte", 0),
+                            ("hour__lte", 23),
+                            ("weekday__gte", 1),
+                            ("weekday__lte", 7),
+                        ),
+                        name="digest_time_in_bounds",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("least_items__gte", 1),
+                            ("most_items__gte", models.F("least_items")),
+                            ("most_items__lte", 50),
+                        ),
+                        name="digest_items_in_bounds",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("late_hours__gte", 1), ("late_hours__lte", 96)),
+                        name="digest_late_hours_in_bounds",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="DigestIssue",
@@ -282,6 +310,53 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state", "composing")),
+                        fields=["id"],
+                        name="digest_issue_composing",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("digest", "year", "week"), name="digest_issue_once_per_week"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("week__gte", 1), ("week__lte", 53)),
+                        name="digest_issue_week_exists",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("mailing__isnull", False), ("state", "out")),
+                            models.Q(
+                                models.Q(("state", "out"), _negated=True), ("mailing__isnull", True)
+                            ),
+                            _connector="OR",
+                        ),
+                        name="digest_issue_out_with_mailing",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("ended_at__isnull", True), ("state", "composing")),
+                            models.Q(
+                                ("ended_at__isnull", False),
+                                ("state__in", ("out", "skipped", "missed")),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="digest_issue_ended_at_when_over",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state__in", ("skipped", "missed")), _negated=True),
+                            models.Q(("reason", ""), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="digest_issue_reason_when_not_out",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="DigestItem",
@@ -338,6 +413,19 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["position", "id"],
+                "indexes": [
+                    models.Index(
+                        fields=["digest", "is_fallback", "issue"], name="digest_item_waiting"
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("is_fallback", False), ("issue__isnull", True), _connector="OR"
+                        ),
+                        name="digest_item_of_fallback_is_not_used_up",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -409,6 +497,17 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["position", "id"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("digest", "url"), name="digest_source_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("failed_at__isnull", True),
+                            models.Q(("last_error", ""), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="digest_source_failed_with_error",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -452,142 +551,19 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-        ),
-        migrations.AddConstraint(
-            model_name="digest",
-            constraint=models.UniqueConstraint(
-                fields=("brand", "slug"), name="digest_slug_once_per_brand"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="digest",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("hour__gte", 0), ("hour__lte", 23), ("weekday__gte", 1), ("weekday__lte", 7)
-                ),
-                name="digest_time_in_bounds",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="digest",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("least_items__gte", 1),
-                    ("most_items__gte", models.F("least_items")),
-                    ("most_items__lte", 50),
-                ),
-                name="digest_items_in_bounds",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="digest",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("late_hours__gte", 1), ("late_hours__lte", 96)),
-                name="digest_late_hours_in_bounds",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="digestissue",
-            index=models.Index(
-                condition=models.Q(("state", "composing")),
-                fields=["id"],
-                name="digest_issue_composing",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="digestissue",
-            constraint=models.UniqueConstraint(
-                fields=("digest", "year", "week"), name="digest_issue_once_per_week"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="digestissue",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("week__gte", 1), ("week__lte", 53)),
-                name="digest_issue_week_exists",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="digestissue",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("mailing__isnull", False), ("state", "out")),
-                    models.Q(models.Q(("state", "out"), _negated=True), ("mailing__isnull", True)),
-                    _connector="OR",
-                ),
-                name="digest_issue_out_with_mailing",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="digestissue",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("ended_at__isnull", True), ("state", "composing")),
-                    models.Q(
-                        ("ended_at__isnull", False), ("state__in", ("out", "skipped", "missed"))
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("issue", "source"), name="source_reading_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state", "failed"), _negated=True),
+                            models.Q(("error", ""), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="source_reading_failed_with_error",
                     ),
-                    _connector="OR",
-                ),
-                name="digest_issue_ended_at_when_over",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="digestissue",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state__in", ("skipped", "missed")), _negated=True),
-                    models.Q(("reason", ""), _negated=True),
-                    _connector="OR",
-                ),
-                name="digest_issue_reason_when_not_out",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="digestitem",
-            index=models.Index(
-                fields=["digest", "is_fallback", "issue"], name="digest_item_waiting"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="digestitem",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("is_fallback", False), ("issue__isnull", True), _connector="OR"
-                ),
-                name="digest_item_of_fallback_is_not_used_up",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="digestsource",
-            constraint=models.UniqueConstraint(fields=("digest", "url"), name="digest_source_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="digestsource",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("failed_at__isnull", True),
-                    models.Q(("last_error", ""), _negated=True),
-                    _connector="OR",
-                ),
-                name="digest_source_failed_with_error",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="sourcereading",
-            constraint=models.UniqueConstraint(
-                fields=("issue", "source"), name="source_reading_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="sourcereading",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state", "failed"), _negated=True),
-                    models.Q(("error", ""), _negated=True),
-                    _connector="OR",
-                ),
-                name="source_reading_failed_with_error",
-            ),
+                ],
+            },
         ),
         *audit_table("newsletter_digest"),
         *audit_table(

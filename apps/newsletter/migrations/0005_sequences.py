@@ -142,6 +142,29 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("sequence", "number"), name="sequence_version_once"
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("published_at__isnull", True)),
+                        fields=("sequence",),
+                        name="sequence_one_draft",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("published_at__isnull", True), ("published_by", "")),
+                            models.Q(
+                                ("published_at__isnull", False),
+                                models.Q(("published_by", ""), _negated=True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="sequence_version_published_by_somebody",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="SequenceStep",
@@ -238,6 +261,26 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["position"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        deferrable=django.db.models.constraints.Deferrable["DEFERRED"],
+                        fields=("version", "position"),
+                        name="sequence_step_position_once",
+                    ),
+                    models.UniqueConstraint(
+                        fields=("version", "key"), name="sequence_step_key_once"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("hour_from__lt", models.F("hour_until")), ("hour_until__lte", 24)
+                        ),
+                        name="sequence_step_hours_in_order",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("position__gte", 1), ("position__lte", 50)),
+                        name="sequence_step_position_in_bounds",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -331,6 +374,51 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["id"],
+                "indexes": [
+                    models.Index(fields=["version"], name="sequence_rule_of_version"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("event", ""),
+                                ("kind__in", ("topic_in", "topic_out")),
+                                ("topic__isnull", False),
+                                ("tier__isnull", True),
+                            ),
+                            models.Q(
+                                ("event", ""),
+                                ("kind__in", ("tier_is", "tier_not")),
+                                ("tier__isnull", False),
+                                ("topic__isnull", True),
+                            ),
+                            models.Q(
+                                ("kind", "event"),
+                                ("tier__isnull", True),
+                                ("topic__isnull", True),
+                                models.Q(("event", ""), _negated=True),
+                            ),
+                            models.Q(
+                                ("event", ""),
+                                ("kind", "click"),
+                                ("tier__isnull", True),
+                                ("topic__isnull", True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="sequence_rule_names_its_object",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("kind", "click"), ("purpose", "entry"), _negated=True),
+                        name="sequence_rule_entry_knows_no_clicks",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("before_step__isnull", True), ("purpose", "exit"), _connector="OR"
+                        ),
+                        name="sequence_rule_step_for_exits_only",
+                    ),
+                ],
             },
         ),
         migrations.AddField(
@@ -409,6 +497,48 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state", "active")),
+                        fields=["version", "position", "due_at"],
+                        name="enrolment_due",
+                    ),
+                    models.Index(
+                        fields=["sequence", "contact", "moved_at"], name="enrolment_of_sequence"
+                    ),
+                    models.Index(fields=["contact"], name="enrolment_of_contact"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("state", "active")),
+                        fields=("sequence", "contact"),
+                        name="enrolment_one_active",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("due_at__isnull", False),
+                                ("ended_at__isnull", True),
+                                ("state", "active"),
+                            ),
+                            models.Q(
+                                models.Q(("state", "active"), _negated=True),
+                                ("due_at__isnull", True),
+                                ("ended_at__isnull", False),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="enrolment_due_while_active",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("state__in", ("active", "finished", "goal", "exited", "removed"))
+                        ),
+                        name="enrolment_state_known",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="StepMail",
@@ -455,6 +585,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(fields=["step"], name="step_mail_of_step"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("enrolment", "key"), name="step_mail_once"),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="StepMailing",
@@ -484,117 +622,13 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-        ),
-        migrations.AddConstraint(
-            model_name="sequenceversion",
-            constraint=models.UniqueConstraint(
-                fields=("sequence", "number"), name="sequence_version_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="sequenceversion",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("published_at__isnull", True)),
-                fields=("sequence",),
-                name="sequence_one_draft",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="sequenceversion",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("published_at__isnull", True), ("published_by", "")),
-                    models.Q(
-                        ("published_at__isnull", False),
-                        models.Q(("published_by", ""), _negated=True),
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("step", "month"), name="step_mailing_once_per_month"
                     ),
-                    _connector="OR",
-                ),
-                name="sequence_version_published_by_somebody",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="sequencestep",
-            constraint=models.UniqueConstraint(
-                deferrable=django.db.models.constraints.Deferrable["DEFERRED"],
-                fields=("version", "position"),
-                name="sequence_step_position_once",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="sequencestep",
-            constraint=models.UniqueConstraint(
-                fields=("version", "key"), name="sequence_step_key_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="sequencestep",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("hour_from__lt", models.F("hour_until")), ("hour_until__lte", 24)
-                ),
-                name="sequence_step_hours_in_order",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="sequencestep",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("position__gte", 1), ("position__lte", 50)),
-                name="sequence_step_position_in_bounds",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="sequencerule",
-            index=models.Index(fields=["version"], name="sequence_rule_of_version"),
-        ),
-        migrations.AddConstraint(
-            model_name="sequencerule",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("event", ""),
-                        ("kind__in", ("topic_in", "topic_out")),
-                        ("topic__isnull", False),
-                        ("tier__isnull", True),
-                    ),
-                    models.Q(
-                        ("event", ""),
-                        ("kind__in", ("tier_is", "tier_not")),
-                        ("tier__isnull", False),
-                        ("topic__isnull", True),
-                    ),
-                    models.Q(
-                        ("kind", "event"),
-                        ("tier__isnull", True),
-                        ("topic__isnull", True),
-                        models.Q(("event", ""), _negated=True),
-                    ),
-                    models.Q(
-                        ("event", ""),
-                        ("kind", "click"),
-                        ("tier__isnull", True),
-                        ("topic__isnull", True),
-                    ),
-                    _connector="OR",
-                ),
-                name="sequence_rule_names_its_object",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="sequencerule",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("kind", "click"), ("purpose", "entry"), _negated=True),
-                name="sequence_rule_entry_knows_no_clicks",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="sequencerule",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("before_step__isnull", True), ("purpose", "exit"), _connector="OR"
-                ),
-                name="sequence_rule_step_for_exits_only",
-            ),
+                ],
+            },
         ),
         migrations.AddConstraint(
             model_name="sequence",
@@ -622,72 +656,6 @@ class Migration(migrations.Migration):
                     _connector="OR",
                 ),
                 name="sequence_again_not_within_a_month",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="enrolment",
-            index=models.Index(
-                condition=models.Q(("state", "active")),
-                fields=["version", "position", "due_at"],
-                name="enrolment_due",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="enrolment",
-            index=models.Index(
-                fields=["sequence", "contact", "moved_at"], name="enrolment_of_sequence"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="enrolment",
-            index=models.Index(fields=["contact"], name="enrolment_of_contact"),
-        ),
-        migrations.AddConstraint(
-            model_name="enrolment",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state", "active")),
-                fields=("sequence", "contact"),
-                name="enrolment_one_active",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="enrolment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("due_at__isnull", False), ("ended_at__isnull", True), ("state", "active")
-                    ),
-                    models.Q(
-                        models.Q(("state", "active"), _negated=True),
-                        ("due_at__isnull", True),
-                        ("ended_at__isnull", False),
-                    ),
-                    _connector="OR",
-                ),
-                name="enrolment_due_while_active",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="enrolment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("state__in", ("active", "finished", "goal", "exited", "removed"))
-                ),
-                name="enrolment_state_known",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="stepmail",
-            index=models.Index(fields=["step"], name="step_mail_of_step"),
-        ),
-        migrations.AddConstraint(
-            model_name="stepmail",
-            constraint=models.UniqueConstraint(fields=("enrolment", "key"), name="step_mail_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="stepmailing",
-            constraint=models.UniqueConstraint(
-                fields=("step", "month"), name="step_mailing_once_per_month"
             ),
         ),
         *audit_table("newsletter_sequence"),

@@ -43,6 +43,31 @@ class Migration(migrations.Migration):
                 ),
                 ("tellings", models.PositiveSmallIntegerField(db_default=0)),
             ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("tell_at__isnull", False)),
+                        fields=["tell_at"],
+                        name="alert_to_tell",
+                    ),
+                    models.Index(fields=["-raised_at"], name="alert_by_time"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("cleared_at__isnull", True)),
+                        fields=("kind", "subject"),
+                        name="alert_one_open_per_subject",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("clearing_told_at__isnull", True),
+                            ("cleared_at__isnull", False),
+                            _connector="OR",
+                        ),
+                        name="alert_clearing_told_after_clearing",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="BulkRedrive",
@@ -69,6 +94,15 @@ class Migration(migrations.Migration):
                 ),
                 ("finished_at", models.DateTimeField(null=True)),
             ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("finished_at__isnull", True)),
+                        fields=["id"],
+                        name="bulk_redrive_unfinished",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="QueueMinute",
@@ -91,6 +125,11 @@ class Migration(migrations.Migration):
                 ),
                 ("busy_seconds", models.FloatField(db_default=0)),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("queue", "minute"), name="queue_minute_once"),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="QueueStanding",
@@ -111,50 +150,5 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="deadletter",
             index=models.Index(fields=["-last_failed_at"], name="dead_letter_by_failure"),
-        ),
-        migrations.AddIndex(
-            model_name="alert",
-            index=models.Index(
-                condition=models.Q(("tell_at__isnull", False)),
-                fields=["tell_at"],
-                name="alert_to_tell",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="alert",
-            index=models.Index(fields=["-raised_at"], name="alert_by_time"),
-        ),
-        migrations.AddConstraint(
-            model_name="alert",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("cleared_at__isnull", True)),
-                fields=("kind", "subject"),
-                name="alert_one_open_per_subject",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="alert",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("clearing_told_at__isnull", True),
-                    ("cleared_at__isnull", False),
-                    _connector="OR",
-                ),
-                name="alert_clearing_told_after_clearing",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="bulkredrive",
-            index=models.Index(
-                condition=models.Q(("finished_at__isnull", True)),
-                fields=["id"],
-                name="bulk_redrive_unfinished",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="queueminute",
-            constraint=models.UniqueConstraint(
-                fields=("queue", "minute"), name="queue_minute_once"
-            ),
         ),
     ]

@@ -375,6 +375,24 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("brand", "name"), name="text_campaign_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["draft", "running", "paused", "ended"])),
+                        name="text_campaign_state_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("starts_at__isnull", True),
+                            ("ends_at__isnull", True),
+                            ("starts_at__lt", models.F("ends_at")),
+                            _connector="OR",
+                        ),
+                        name="text_campaign_ends_after_start",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="TextChunk",
@@ -420,6 +438,32 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state", "done"), _negated=True),
+                        fields=["brand", "due_at", "id"],
+                        name="text_chunk_open",
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["waiting", "working", "done"])),
+                        name="text_chunk_state_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("done_at__isnull", False), ("state", "done")),
+                            models.Q(
+                                models.Q(("state", "done"), _negated=True),
+                                ("done_at__isnull", True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="text_chunk_done_both_or_neither",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="TextConfig",
@@ -644,6 +688,122 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("brand",), name="text_config_once_per_brand", nulls_distinct=False
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("transport__in", ["", "single", "bulk"])),
+                        name="text_config_transport_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("hours_from__isnull", True),
+                            ("hours_until__isnull", True),
+                            ("hours_from__lt", models.F("hours_until")),
+                            _connector="OR",
+                        ),
+                        name="text_config_hours_in_order",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("daily_limit__isnull", True),
+                            models.Q(("daily_limit__gte", 0), ("daily_limit__lte", 100)),
+                            _connector="OR",
+                        ),
+                        name="text_config_daily_limit_bounds",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("gap_minutes__isnull", True),
+                            models.Q(("gap_minutes__gte", 0), ("gap_minutes__lte", 1440)),
+                            _connector="OR",
+                        ),
+                        name="text_config_gap_minutes_bounds",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("global_daily_cap__isnull", True),
+                            models.Q(
+                                ("global_daily_cap__gte", 0), ("global_daily_cap__lte", 100000000)
+                            ),
+                            _connector="OR",
+                        ),
+                        name="text_config_global_daily_cap_bounds",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("engagement_days__isnull", True),
+                            models.Q(("engagement_days__gte", 0), ("engagement_days__lte", 3650)),
+                            _connector="OR",
+                        ),
+                        name="text_config_engagement_days_bounds",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("verify_max_age_hours__isnull", True),
+                            models.Q(
+                                ("verify_max_age_hours__gte", 0),
+                                ("verify_max_age_hours__lte", 8760),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="text_config_verify_max_age_hours_bounds",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("run_limit__isnull", True),
+                            models.Q(("run_limit__gte", 1), ("run_limit__lte", 200000)),
+                            _connector="OR",
+                        ),
+                        name="text_config_run_limit_bounds",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("chunk_size__isnull", True),
+                            models.Q(("chunk_size__gte", 1), ("chunk_size__lte", 1000)),
+                            _connector="OR",
+                        ),
+                        name="text_config_chunk_size_bounds",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("texts_per_call__isnull", True),
+                            models.Q(("texts_per_call__gte", 1), ("texts_per_call__lte", 1000)),
+                            _connector="OR",
+                        ),
+                        name="text_config_texts_per_call_bounds",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("in_flight__isnull", True),
+                            models.Q(("in_flight__gte", 1), ("in_flight__lte", 5000)),
+                            _connector="OR",
+                        ),
+                        name="text_config_in_flight_bounds",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("spacing_ms__isnull", True),
+                            models.Q(("spacing_ms__gte", 0), ("spacing_ms__lte", 60000)),
+                            _connector="OR",
+                        ),
+                        name="text_config_spacing_ms_bounds",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("requests_per_minute__isnull", True),
+                            models.Q(
+                                ("requests_per_minute__gte", 1),
+                                ("requests_per_minute__lte", 1000000),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="text_config_requests_per_minute_bounds",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="TextMessage",
@@ -699,6 +859,36 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("weight__gte", 0.001), ("weight__lte", 1000000)),
+                        name="text_message_weight_bounds",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("body", ""), _negated=True),
+                        name="text_message_has_body",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("valid_from__isnull", True),
+                            ("valid_until__isnull", True),
+                            ("valid_from__lt", models.F("valid_until")),
+                            _connector="OR",
+                        ),
+                        name="text_message_validity_in_order",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("hours_from__isnull", True),
+                            ("hours_until__isnull", True),
+                            ("hours_from__lt", models.F("hours_until")),
+                            _connector="OR",
+                        ),
+                        name="text_message_hours_in_order",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="ChoiceRun",
@@ -995,240 +1185,6 @@ class Migration(migrations.Migration):
                     ),
                 ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="textcampaign",
-            constraint=models.UniqueConstraint(fields=("brand", "name"), name="text_campaign_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="textcampaign",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("state__in", ["draft", "running", "paused", "ended"])),
-                name="text_campaign_state_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="textcampaign",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("starts_at__isnull", True),
-                    ("ends_at__isnull", True),
-                    ("starts_at__lt", models.F("ends_at")),
-                    _connector="OR",
-                ),
-                name="text_campaign_ends_after_start",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="textchunk",
-            index=models.Index(
-                condition=models.Q(("state", "done"), _negated=True),
-                fields=["brand", "due_at", "id"],
-                name="text_chunk_open",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="textchunk",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("state__in", ["waiting", "working", "done"])),
-                name="text_chunk_state_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="textchunk",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("done_at__isnull", False), ("state", "done")),
-                    models.Q(models.Q(("state", "done"), _negated=True), ("done_at__isnull", True)),
-                    _connector="OR",
-                ),
-                name="text_chunk_done_both_or_neither",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="textconfig",
-            constraint=models.UniqueConstraint(
-                fields=("brand",), name="text_config_once_per_brand", nulls_distinct=False
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="textconfig",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("transport__in", ["", "single", "bulk"])),
-                name="text_config_transport_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="textconfig",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("hours_from__isnull", True),
-                    ("hours_until__isnull", True),
-                    ("hours_from__lt", models.F("hours_until")),
-                    _connector="OR",
-                ),
-                name="text_config_hours_in_order",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="textconfig",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("daily_limit__isnull", True),
-                    models.Q(("daily_limit__gte", 0), ("daily_limit__lte", 100)),
-                    _connector="OR",
-                ),
-                name="text_config_daily_limit_bounds",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="textconfig",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("gap_minutes__isnull", True),
-                    models.Q(("gap_minutes__gte", 0), ("gap_minutes__lte", 1440)),
-                    _connector="OR",
-                ),
-                name="text_config_gap_minutes_bounds",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="textconfig",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("global_daily_cap__isnull", True),
-                    models.Q(("global_daily_cap__gte", 0), ("global_daily_cap__lte", 100000000)),
-                    _connector="OR",
-                ),
-                name="text_config_global_daily_cap_bounds",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="textconfig",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("engagement_days__isnull", True),
-                    models.Q(("engagement_days__gte", 0), ("engagement_days__lte", 3650)),
-                    _connector="OR",
-                ),
-                name="text_config_engagement_days_bounds",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="textconfig",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("verify_max_age_hours__isnull", True),
-                    models.Q(("verify_max_age_hours__gte", 0), ("verify_max_age_hours__lte", 8760)),
-                    _connector="OR",
-                ),
-                name="text_config_verify_max_age_hours_bounds",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="textconfig",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("run_limit__isnull", True),
-                    models.Q(("run_limit__gte", 1), ("run_limit__lte", 200000)),
-                    _connector="OR",
-                ),
-                name="text_config_run_limit_bounds",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="textconfig",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("chunk_size__isnull", True),
-                    models.Q(("chunk_size__gte", 1), ("chunk_size__lte", 1000)),
-                    _connector="OR",
-                ),
-                name="text_config_chunk_size_bounds",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="textconfig",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("texts_per_call__isnull", True),
-                    models.Q(("texts_per_call__gte", 1), ("texts_per_call__lte", 1000)),
-                    _connector="OR",
-                ),
-                name="text_config_texts_per_call_bounds",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="textconfig",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("in_flight__isnull", True),
-                    models.Q(("in_flight__gte", 1), ("in_flight__lte", 5000)),
-                    _connector="OR",
-                ),
-                name="text_config_in_flight_bounds",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="textconfig",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("spacing_ms__isnull", True),
-                    models.Q(("spacing_ms__gte", 0), ("spacing_ms__lte", 60000)),
-                    _connector="OR",
-                ),
-                name="text_config_spacing_ms_bounds",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="textconfig",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("requests_per_minute__isnull", True),
-                    models.Q(
-                        ("requests_per_minute__gte", 1), ("requests_per_minute__lte", 1000000)
-                    ),
-                    _connector="OR",
-                ),
-                name="text_config_requests_per_minute_bounds",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="textmessage",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("weight__gte", 0.001), ("weight__lte", 1000000)),
-                name="text_message_weight_bounds",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="textmessage",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("body", ""), _negated=True), name="text_message_has_body"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="textmessage",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("valid_from__isnull", True),
-                    ("valid_until__isnull", True),
-                    ("valid_from__lt", models.F("valid_until")),
-                    _connector="OR",
-                ),
-                name="text_message_validity_in_order",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="textmessage",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("hours_from__isnull", True),
-                    ("hours_until__isnull", True),
-                    ("hours_from__lt", models.F("hours_until")),
-                    _connector="OR",
-                ),
-                name="text_message_hours_in_order",
-            ),
         ),
         migrations.RunSQL(SAME_BRAND, DIFFERENT_BRAND),
         migrations.RunSQL(TUNING, migrations.RunSQL.noop),

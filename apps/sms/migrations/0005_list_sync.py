@@ -217,6 +217,15 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name": "opt-in list",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("brand", "account", "list_id"), name="opt_in_list_once_per_brand"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("leave_percent__range", (1, 100))),
+                        name="opt_in_list_leave_percent",
+                    ),
+                ],
             },
         ),
         migrations.AddField(
@@ -263,19 +272,11 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-        ),
-        migrations.AddConstraint(
-            model_name="optinlist",
-            constraint=models.UniqueConstraint(
-                fields=("brand", "account", "list_id"), name="opt_in_list_once_per_brand"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="optinlist",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("leave_percent__range", (1, 100))),
-                name="opt_in_list_leave_percent",
-            ),
+            options={
+                "indexes": [
+                    models.Index(fields=["subscriber"], name="list_member_of_subscriber"),
+                ],
+            },
         ),
         migrations.AddIndex(
             model_name="listsyncrun",
@@ -354,10 +355,6 @@ class Migration(migrations.Migration):
                 condition=models.Q(("would_leave__lte", models.F("were_active"))),
                 name="list_sync_would_leave_of_active",
             ),
-        ),
-        migrations.AddIndex(
-            model_name="listmember",
-            index=models.Index(fields=["subscriber"], name="list_member_of_subscriber"),
         ),
         *audit_table("sms_optinlist", ignored=("last_run_id",)),
     ]
