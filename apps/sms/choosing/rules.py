@@ -94,13 +94,17 @@ LOG_RULES = (
         Reason.NO_MESSAGE_NOW,
         "bit_count(page.open_to) > 0",
     ),
+    # Each of these is asked only of what the one before has left over: else an explanation would
+    # name caps that nobody has reached.
     Rule(
         Reason.CAMPAIGN_WEEK,
-        "bit_count(page.open_to & ~had.capped) > 0",
+        "(bit_count(page.open_to) = 0 OR bit_count(page.open_to & ~had.capped) > 0)",
     ),
     Rule(
         Reason.HAD_ALL_TODAY,
-        "bit_count(page.open_to & ~had.capped & ~coalesce(had.messages, %(none)s::varbit)) > 0",
+        "(bit_count(page.open_to & ~had.capped) = 0"
+        " OR bit_count(page.open_to & ~had.capped"
+        " & ~coalesce(had.messages, %(none)s::varbit)) > 0)",
     ),
 )
 

@@ -63,6 +63,19 @@ def test_person_who_would_get_a_text_passes_every_rule(town: Town) -> None:
     assert limit.shown == {"texts_today": 0, "limit": 4}
 
 
+def test_no_cap_is_named_that_was_not_reached(town: Town) -> None:
+    """At night no message may go: how much room campaigns have, and what was had, is no matter."""
+    town.message(town.campaign(weekly_cap=3))
+    person = town.person()
+    town.run(at=NOON + timedelta(hours=7))
+    night = NOON + timedelta(hours=9)
+
+    explanation = explaining.explain(subscriber_id=person.pk, brand_id=town.brand.pk, at=night)
+
+    against = {one.reason for one in explanation.verdicts if not one.allows}
+    assert against == {Reason.OUTSIDE_HOURS, Reason.NO_MESSAGE_NOW}
+
+
 def test_brand_that_is_held_back_and_stranger_are_told(town: Town) -> None:
     person, stranger = town.person(), SubscriberFactory.create()
     without_messages = explain(town, person)
