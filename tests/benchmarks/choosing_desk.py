@@ -43,7 +43,7 @@ SELECT day, s, message, (message - %(message)s) / %(each)s + %(campaign)s, %(bra
                              %% %(messages)s AS message,
                %(month)s::timestamptz + interval '15 hours'
                    + interval '1 day' * (n / %(people)s * %(days)s / %(turns)s)::int
-                   + interval '0.1 second' * (n %% %(people)s) AS moment
+                   + interval '0.05 second' * (n %% %(people)s) AS moment
           FROM generate_series(0::bigint, %(rows)s - 1) n) made
 """
 _TALLY = """
