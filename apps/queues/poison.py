@@ -142,8 +142,9 @@ def note_death(
     correlation = bind_correlation_id(headers.get(CORRELATION_HEADER))
     deaths = 1 + _count(headers.get(DEATHS_HEADER))
     log.error("worker_lost", task=task, queue=queue, deaths=deaths, error=type(error).__name__)
-    may_try_again = deaths < MOST_DEATHS and task in TASK_QUEUES
-    if may_try_again and publish(task, ids=kwargs, correlation=correlation, deaths=deaths):
+    if deaths < MOST_DEATHS and task in TASK_QUEUES:
+        # Where the broker is away as well, the sweeper calls anew, and counts from the beginning.
+        publish(task, ids=kwargs, correlation=correlation, deaths=deaths)
         return
     close_old_connections()
     dead_letters.record(

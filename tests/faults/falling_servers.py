@@ -167,8 +167,12 @@ def _database_rows(  # noqa: PLR0913, PLR0917 - the facts of one table
 
 
 def _failed_tasks(ground: Field) -> int:
-    (row,) = ground.running.query("SELECT count(*) AS number FROM queues_deadletter")
-    return int(row["number"])
+    letters = ground.running.query(
+        "SELECT queue, task, reason, error, first_failed_at FROM queues_deadletter ORDER BY id"
+    )
+    for letter in letters:
+        print(f"--- a dead letter: {letter}")
+    return len(letters)
 
 
 def _calls(ground: Field) -> int:

@@ -14,14 +14,21 @@ from apps.mail.claiming import gather_singles
 from apps.mail.errors import DuplicateKeyError, StateError
 from apps.mail.models import Batch, Mailing, Message, Template
 from apps.mail.resend import QuotaExceeded
-from tests.integration.mail.test_sending import FakeClient, breaker, failure, provider, states
+from tests.integration.mail.test_sending import (
+    FakeClient,
+    breaker,
+    failure,
+    limiter,
+    provider,
+    states,
+)
 
 if TYPE_CHECKING:
     from pytest_django import Settings
 
     from tests.integration.mail.conftest import House
 
-__all__ = ["breaker", "provider"]
+__all__ = ["breaker", "limiter", "provider"]
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from billiard.exceptions import WorkerLostError
 from celery import current_app
 from celery.exceptions import Ignore, Retry
 from django.db import OperationalError, connection, transaction
@@ -13,8 +14,9 @@ from structlog.testing import capture_logs
 from apps.queues import poison
 from apps.queues.base_task import DEFAULT_ATTEMPTS, StationTask
 from apps.queues.correlation import correlation_id
-from apps.queues.enqueueing import CORRELATION_HEADER
+from apps.queues.enqueueing import CORRELATION_HEADER, DEATHS_HEADER
 from apps.queues.models import DeadLetter
+from apps.queues.names import Queue, TaskName
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,3 +156,29 @@ def test_unknown_task_is_kept_for_a_person_to_see(
     letter = DeadLetter.objects.get()
     assert (letter.queue, letter.task, letter.reason) == (queue, "future.task", "unknown_task")
     assert letter.payload == kept
+
+
+def test_death_leaves_a_letter_the_third_time_only_though_the_broker_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(poison, "publish", lambda *_, **__: 0)
+    monkeypatch.setattr(poison, "close_old_connections", lambda: None)  # the test's among them
+
+    def die(deaths_before: int) -> None:
+        poison.note_death(
+            task=TaskName.SEND_BATCHES,
+            queue=Queue.BATCH_EMAIL,
+            kwargs={"account_id": 7},
+            headers={DEATHS_HEADER: deaths_before},
+            error=WorkerLostError("signal 9 (SIGKILL)"),
+        )
+
+    die(0)
+    die(1)
+    letters_before = DeadLetter.objects.count()
+    die(2)
+
+    assert letters_before == 0
+    letter = DeadLetter.objects.get()
+    assert (letter.reason, letter.attempts) == ("killed_its_worker", 3)
+    assert letter.payload == {"account_id": 7}
